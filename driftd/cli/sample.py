@@ -57,8 +57,9 @@ class Tried:
         decoded = [codec.decode(batch, {}, halves) for codec, batch in records]
         out = cls(decoded, batches, loaded.settings.privacy.hides)
         out.waiting = len(halves.waiting)
+        limits = limits_of(loaded.settings)
         if of_json and (out.accepted < out.received or out.refused):
-            out._propose(limits_of(loaded.settings), "" if what == "-" else Path(what).name)
+            out._propose(limits, "" if what == "-" else Path(what).name)
         return out
 
     def _propose(self, limits: Any, name: str) -> None:
@@ -71,7 +72,7 @@ class Tried:
         from driftd.config.settings import MappingSection  # noqa: PLC0415
         from driftd.decode import codec_of  # noqa: PLC0415
         from driftd.decode.cloudevents import unwrap  # noqa: PLC0415
-        from driftd.decode.mapping.propose import propose  # noqa: PLC0415
+        from driftd.decode.mapping.propose import NAMELESS, nameless, propose  # noqa: PLC0415
         from driftd.decode.recognise import recognised  # noqa: PLC0415
         from driftd.ingest.halves import Halves  # noqa: PLC0415
 
@@ -82,15 +83,24 @@ class Tried:
         proposal = recognised(self.records) or propose(values, name)
         if proposal is None:
             return
-        mappings = mappings_of(MappingSection.model_validate(proposal.mapping))
-        codec = codec_of(replace(limits, mappings=mappings))
         # a file has no timestamps, and the topic that the mapping is for will
         timed = [replace(b, timestamps=np.where(np.isnan(b.timestamps), time(), b.timestamps)) for b in self.records]
-        halves = Halves()
-        tried = Tried([codec.decode(batch, {}, halves) for batch in timed], timed, self.hidden)
+
+        def tried_with(mapping: Mapping[str, Any]) -> Tried:
+            mappings = mappings_of(MappingSection.model_validate(mapping))
+            codec, halves = codec_of(replace(limits, mappings=mappings)), Halves()
+            out = Tried([codec.decode(batch, {}, halves) for batch in timed], timed, self.hidden)
+            out.waiting = len(halves.waiting)
+            return out
+
+        tried = tried_with(proposal.mapping)
+        if not tried.accepted and any(r["detail"] == "model: missing" for r in tried.report()["rejected"]):
+            proposal.mapping["model"] = {"value": nameless(name)}
+            proposal.remarks = [*proposal.remarks, NAMELESS]
+            tried = tried_with(proposal.mapping)
         self.would = tried.accepted, tried.received
         better = (tried.accepted, -tried.refused) > (self.accepted, -self.refused)
-        if proposal.mapping and (better or (halves.waiting and not self.waiting)):
+        if proposal.mapping and (better or (tried.waiting and not self.waiting)):
             self.proposal = proposal
 
     @property
@@ -191,7 +201,7 @@ def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, Reco
     if Path(what).exists() or what == "-":
         from driftd.sources.files.source import open_events  # noqa: PLC0415
 
-        events = open_events(what, None, limits)
+        events = _rows_of_a_platform(what, limits, most) or open_events(what, None, limits, placed=True)
     else:
         from driftd.core.errors import ConfigError  # noqa: PLC0415
         from driftd.sources.kafka.stretch import TopicEvents  # noqa: PLC0415
@@ -209,6 +219,16 @@ def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, Reco
             yield events.codec, taken
             if not left:  # the next may be a long time coming
                 return
+
+
+def _rows_of_a_platform(what: str, limits: Any, most: int) -> Any:
+    """A Parquet file as records, where its rows are those of a platform; None otherwise."""
+    from driftd.decode.recognise import recognised  # noqa: PLC0415
+    from driftd.sources.files.source import rows_as_records  # noqa: PLC0415
+
+    rows = rows_as_records(what, limits)
+    first = next(iter(rows.batches(most)), None) if rows is not None else None
+    return None if first is None or recognised([first]) is None else rows_as_records(what, limits)
 
 
 def _events(batch: EventBatch, hidden: bool) -> Iterator[dict[str, Any]]:
@@ -289,7 +309,8 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
     print_line()
     for line in yaml_of(proposal["mapping"]):
         print_line(line)
-    print_line()
+    if proposal["remarks"]:
+        print_line()
     for remark in proposal["remarks"]:
         print_line(f"Note: {clean(remark, 200)}.")
 

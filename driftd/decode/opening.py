@@ -7,23 +7,31 @@ record -> the format's ``read`` -> an event, or several | one half of a call | n
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from msgspec.json import encode
+from msgspec import ValidationError
+from msgspec.json import Decoder, encode
 
 from driftd.core.event import DropReason, RecordBatch, RejectReason
 from driftd.decode.json.fast import Unwrapped
-from driftd.decode.json.strict import Refused
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, malformed
 from driftd.decode.limits import LATEST_TIME, Limits
 from driftd.decode.mapping.spec import FeatureSource, RecordMapping
 from driftd.ingest.halves import Half, Halves
 
+T = TypeVar("T")
 GROWS: Final = 16
 """How many times as large a record may be as JSON: a number of 8 bytes has up to 24 digits, and each row becomes an
 event with all the names.
 """
+
+
+PATH: Final = "driftd-path"
+"""The header that says in which file a record was: platforms have what it is of in the folders' names."""
 
 
 class Record(NamedTuple):
@@ -36,7 +44,14 @@ class Record(NamedTuple):
     timestamp: float
 
 
-Read = bytes | Half | DropReason
+class Beside(NamedTuple):
+    """Events as JSON, b"" where there are none, and how many others of the record are dropped, by reason."""
+
+    events: bytes
+    dropped: Mapping[DropReason, int]
+
+
+Read = bytes | Beside | Half | DropReason
 """Events as JSON, an object or an array; half of a call; or why it is none."""
 
 
@@ -88,7 +103,7 @@ class EachRecord:
         refused: dict[int, Refused] = {}
         passed: dict[int, DropReason | None] = {}
         read, source = self.reader.read, "" if self.across else records.source
-        reached = -math.inf
+        reached, beside = -math.inf, Counter[DropReason]()
         for i, record in enumerate(each(records)):
             try:
                 got = read(record)
@@ -96,6 +111,9 @@ class EachRecord:
                     self._require_time(got, record)
                     reached = max(reached, got.time)
                     made = _joined(halves, source, got)
+                elif isinstance(got, Beside):
+                    made = got.events or None
+                    beside.update(got.dropped)
                 else:
                     made = got
             except Refused as why:
@@ -106,7 +124,7 @@ class EachRecord:
                 values[i] = made
             else:
                 passed[i] = made
-        return Unwrapped(values, refused, passed=passed, dropped=halves.overflow(), reached=reached)
+        return Unwrapped(values, refused, passed=passed, dropped=halves.overflow() + beside, reached=reached)
 
     def _require_time(self, half: Half, record: Record) -> None:
         """As of an event: how far a partition has been read depends on it."""
@@ -140,28 +158,66 @@ def _joined(halves: Halves, source: str, half: Half) -> bytes | DropReason | Non
 
 def call(request: Half, answer: Half) -> bytes:
     """The events of a call, one a row. Raises Refused where request and answer do not fit."""
-    mine, theirs = len(request.rows), len(answer.rows)
-    if theirs and theirs != mine:
-        raise Refused(RejectReason.ROWS_DIFFER, f"the request has {mine} rows, and its answer {theirs}", request.model)
     took = answer.time - request.time
-    head = b'"model":%b,"time":%b' % (encode(request.model), encode(request.time))
-    tail = b",".join(part for part in (request.head, answer.head) if part)
-    if took >= 0:
-        head += b',"latency_seconds":%b' % encode(round(took, 6))
-    if tail:
-        head += b"," + tail
-    names = [request.id] if mine == 1 else [f"{request.id}/{i}" for i in range(mine)]
-    answers: Sequence[bytes] = answer.rows or [b""] * mine
-    return together(
-        b'{%b,"id":%b,%b%b}' % (head, encode(name), row, b"," + told if told else b"")
-        for name, row, told in zip(names, request.rows, answers, strict=True)
-    )
+    head = [b'"latency_seconds":%b' % encode(round(took, 6))] if took >= 0 else []
+    head += [part for part in (request.head, answer.head) if part]
+    return events_of_call(request.model, request.time, request.id, head, request.rows, answer.rows)
+
+
+def events_of_call(
+    model: str,
+    time: float,
+    identity: str | Sequence[str],
+    head: Iterable[bytes],
+    asked: Sequence[bytes],
+    told: Sequence[bytes],
+) -> bytes:
+    """One a row, of what was asked and what was told, as members of events; of either there may be nothing, and so of
+    ``model`` (""), ``time`` (NaN) and ``identity`` (the call's, or that of each row). Raises Refused where the numbers
+    of rows differ.
+    """
+    rows = len(asked) or len(told)
+    if asked and told and len(asked) != len(told):
+        raise Refused(
+            RejectReason.ROWS_DIFFER, f"the request has {len(asked)} rows, and its answer {len(told)}", model or None
+        )
+    first = [b'"model":%b' % encode(model)] if model else []
+    first += [] if math.isnan(time) else [b'"time":%b' % encode(time)]
+    same = b",".join((*first, *head))
+    if isinstance(identity, str):
+        ids: Sequence[str] = [identity] if rows == 1 else [f"{identity}/{i}" for i in range(rows)]
+    elif len(identity) != rows:
+        raise Refused(RejectReason.ROWS_DIFFER, f"{len(identity)} ids, and {rows} rows", model or None)
+    else:
+        ids = identity
+    named = [b'"id":%b' % encode(name) for name in ids] if identity else [b""] * rows
+    parts = zip(named, asked or [b""] * rows, told or [b""] * rows, strict=True)
+    return together(b"{%b}" % b",".join(filter(None, (same, *part))) for part in parts)
 
 
 def together(events: Iterable[bytes]) -> bytes:
     """One event, or an array of several."""
     several = [*events]
     return several[0] if len(several) == 1 else b"[" + b",".join(several) + b"]"
+
+
+def seconds_of(moment: datetime | None) -> float:
+    """Epoch seconds, in UTC where it names no offset; NaN where there is none."""
+    if moment is None:
+        return math.nan
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def shaped(decoder: Decoder[T], value: bytes, what: str) -> T:
+    """A record as the format has it. Raises Refused."""
+    try:
+        return decoder.decode(value)
+    except ValidationError as error:
+        where = str(error).partition(" - at `$")[2].rstrip("`").lstrip(".") or "record"
+        reason = RejectReason.BAD_TIME if "RFC3339" in str(error) else RejectReason.WRONG_TYPE
+        raise Refused(reason, f"{where}: not as {what} has it") from None
+    except DECODE_ERRORS as error:
+        raise malformed(value, error) from None
 
 
 def text_of(value: bytes | None, what: str) -> str:

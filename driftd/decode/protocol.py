@@ -20,8 +20,8 @@ from driftd.core.event import MAX_NAME_BYTES, RejectReason
 from driftd.decode.json.strict import DECODE_ERRORS, Refused, malformed
 
 _NULL: Final = Raw(b"null")
-_PREDICTED: Final = ("predict", "prediction", "predictions", "label", "class")
-_SCORED: Final = ("predict_proba", "probabilities", "probability", "proba", "scores", "score")
+_PREDICTED: Final = ("predict", "prediction", "predictions", "predicted_label", "label", "class", "predicted_value")
+_SCORED: Final = ("predict_proba", "probabilities", "probability", "proba", "scores", "score", "prediction_score")
 """Names of outputs that are what they say; else the first output is the prediction."""
 _MOST_DIMENSIONS: Final = 32
 """As numpy has them."""
@@ -52,6 +52,7 @@ class Body(Struct, gc=False):
 
 _body: Final = Decoder(Body)
 _list: Final = Decoder(list[Raw])
+_members: Final = Decoder(dict[str, Raw])
 
 
 def body_of(value: bytes) -> Body:
@@ -68,44 +69,55 @@ def body_of(value: bytes) -> Body:
 def requested_of(body: Body, *, listed: bool) -> tuple[bytes, ...]:
     """`"features": ...` of each row. ``listed``: rows that are lists stay lists, a mapping has names for the items."""
     if body.instances is not None:
-        rows: Iterable[bytes] = (_instance(bytes(raw), listed=listed) for raw in body.instances)
+        rows: Iterable[bytes] = (features_of(bytes(raw), listed=listed) for raw in body.instances)
     elif body.inputs is not None:
         rows = _features(body.inputs, listed=listed)
     else:
         raise Refused(RejectReason.MISSING_FIELD, "features: neither instances nor inputs in the request")
-    return _some([b'"features":' + row for row in rows], "the request")
+    return some([b'"features":' + row for row in rows], "the request")
 
 
 def answer_of(body: Body) -> tuple[bytes, tuple[bytes, ...]]:
     """Members that all rows have, and those of each row: none where the answer is that the call failed."""
     head = b'"version":%b' % encode(body.model_version) if body.model_version else b""
     if body.predictions is not None:
-        return head, _some([b'"prediction":' + _single(bytes(raw)) for raw in body.predictions], "the answer")
+        return head, some([answered(bytes(raw)) for raw in body.predictions], "the answer")
     if body.outputs is not None:
-        return head, _some([*_answers(body.outputs)], "the answer")
+        return head, some([*_answers(body.outputs)], "the answer")
     if body.message:  # KServe's batcher: status 200, and no predictions
         return b'"error":true', ()
     raise Refused(RejectReason.MISSING_FIELD, "prediction: neither predictions nor outputs in the answer")
 
 
-def _some(rows: Sequence[bytes], what: str) -> tuple[bytes, ...]:
+def some(rows: Sequence[bytes], what: str) -> tuple[bytes, ...]:
+    """Raises Refused where there are none."""
     if not rows:
         raise Refused(RejectReason.EMPTY, f"no rows in {what}")
     return tuple(rows)
 
 
-def _instance(raw: bytes, *, listed: bool) -> bytes:
-    if raw[:1] == b"{" or (listed and raw[:1] == b"["):
+def features_of(raw: bytes, *, listed: bool) -> bytes:
+    """An object's keys are names. ``listed``: a list stays one, and a single value becomes one."""
+    first = raw[:1]
+    if first == b"{" or (listed and first == b"["):
         return raw
-    items = _list.decode(raw) if raw[:1] == b"[" else [raw]
+    if listed:
+        return b"[%b]" % raw
+    items = _list.decode(raw) if first == b"[" else [raw]
     return b"{" + b",".join(b'"f%d":%b' % (i, item) for i, item in enumerate(items)) + b"}"
 
 
-def _single(raw: bytes) -> bytes:
-    """The value of a list of one, as regression models of one output answer."""
+def answered(raw: bytes) -> bytes:
+    """Members of an event for what a model says of a row: a value, a list of one, or an object of several."""
     if raw[:1] == b"[" and len(items := _list.decode(raw)) == 1:
-        return bytes(items[0])
-    return raw
+        return b'"prediction":%b' % items[0]
+    if raw[:1] != b"{":
+        return b'"prediction":' + raw
+    named = _members.decode(raw)
+    scored = next((n for n in _SCORED if n in named and len(named) > 1), None)
+    predicted = next((n for n in _PREDICTED if n in named), next((n for n in named if n != scored), scored))
+    parts = [(name, named[of]) for name, of in (("prediction", predicted), ("score", scored)) if of is not None]
+    return b",".join((*(b'"%b":%b' % (name.encode(), value) for name, value in parts), b'"outputs":' + raw))
 
 
 # -- tensors --

@@ -14,11 +14,8 @@ import numpy as np
 from driftd.core.event import RejectReason
 from driftd.decode.json.strict import Refused
 from driftd.decode.protocol import Body, Tensor
-from driftd.decode.wire import Varints
+from driftd.decode.wire import fields, packed, require_whole, signed, text_in, varints
 
-_VARINT, _BYTES = 0, 2
-_FIXED: Final = {1: 8, 5: 4}
-"""Bytes of the kinds whose numbers have as many as that."""
 _RAW: Final = {
     "BOOL": "<?",
     "INT8": "<i1",
@@ -54,11 +51,11 @@ _TEXTS: Final = {1: "model_name", 2: "model_version", 3: "id"}
 def _body(data: bytes, *, answer: bool) -> Body:
     body, tensors, raws = Body(), list[Tensor](), list[bytes]()
     raw_at = 6 if answer else 7
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if not isinstance(value, bytes):
             continue
         if number in _TEXTS:
-            setattr(body, _TEXTS[number], _text(value))
+            setattr(body, _TEXTS[number], text_in(value))
         elif number == 5:
             tensors.append(_tensor(value))
         elif number == raw_at:
@@ -77,37 +74,35 @@ def _body(data: bytes, *, answer: bool) -> Body:
 
 def _tensor(data: bytes) -> Tensor:
     tensor, shape = Tensor(), list[int]()
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if isinstance(value, bytes):
             if number == 1:
-                tensor.name = _text(value)
+                tensor.name = text_in(value)
             elif number == 2:
-                tensor.datatype = _text(value)
+                tensor.datatype = text_in(value)
             elif number == 3:
-                shape += map(_signed, _varints(value))
+                shape += map(signed, varints(value))
             elif number == 5:
                 tensor.data = _contents(value)
         elif number == 3 and isinstance(value, int):
-            shape.append(_signed(value))
+            shape.append(signed(value))
     tensor.shape = shape
     return tensor
 
 
 def _contents(data: bytes) -> list[Any]:
     out: list[Any] = []
-    for number, value in _fields(data):
+    for number, value in fields(data):
         kind = _CONTENTS.get(number)
         if kind is None:
             continue
         if kind == "bytes":
-            out.append(_text(value) if isinstance(value, bytes) else value)
+            out.append(text_in(value) if isinstance(value, bytes) else value)
         elif kind.startswith("<"):
-            out += _numbers(value, kind) if isinstance(value, bytes) else [value]
+            out += packed(value, kind) if isinstance(value, bytes) else [value]
         else:
-            numbers: Iterable[Any] = _varints(value) if isinstance(value, bytes) else [value]
-            out += (
-                [*map(_signed, numbers)] if kind == "int" else [*map(bool, numbers)] if kind == "bool" else [*numbers]
-            )
+            numbers: Iterable[Any] = varints(value) if isinstance(value, bytes) else [value]
+            out += [*map(signed, numbers)] if kind == "int" else [*map(bool, numbers)] if kind == "bool" else [*numbers]
     return out
 
 
@@ -116,24 +111,12 @@ def _raw(tensor: Tensor, raw: bytes) -> list[Any]:
     if kind == "BYTES":
         return [*_texts(raw)]
     if kind == "BF16":  # the upper half of a float32
-        _require_whole(raw, 2)
+        require_whole(raw, 2)
         wide: list[Any] = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32).tolist()
         return wide
     if kind not in _RAW:
         raise _bad("a tensor of an unknown datatype")
-    return _numbers(raw, _RAW[kind])
-
-
-def _numbers(data: bytes, kind: str) -> list[Any]:
-    """NaN and infinity are null in JSON, and missing."""
-    _require_whole(data, np.dtype(kind).itemsize)
-    out: list[Any] = np.frombuffer(data, kind).tolist()
-    return out
-
-
-def _require_whole(data: bytes, size: int) -> None:
-    if len(data) % size:
-        raise _bad(f"{len(data)} bytes of numbers that have {size} each")
+    return packed(raw, _RAW[kind])
 
 
 def _texts(raw: bytes) -> Iterator[str]:
@@ -144,59 +127,8 @@ def _texts(raw: bytes) -> Iterator[str]:
         at += 4
         if at + size > len(raw):
             raise _bad("a text is cut off")
-        yield _text(raw[at : at + size])
+        yield text_in(raw[at : at + size])
         at += size
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise Refused(RejectReason.NOT_UTF8, "a text that is not UTF-8") from None
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
-
-
-def _varints(data: bytes) -> Iterator[int]:
-    reader = Varints(data)
-    while reader.at < len(data):
-        yield reader.varint()
-
-
-# Whole, with numbers of one byte read in place: it runs for every field of every tensor.
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes | float]]:
-    """Number and value of each field: bytes of messages, texts and lists, else a number. Raises Refused."""
-    at, size = 0, len(data)
-    while at < size:
-        tag = data[at]
-        at += 1
-        if tag >= 0x80:
-            tag, at = _varint(data, at - 1)
-        number, kind = tag >> 3, tag & 7
-        if not number:
-            raise _bad("a field without number")
-        if kind == _VARINT:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        length = _FIXED.get(kind)
-        if length is None:
-            if kind != _BYTES:
-                raise _bad("a field of an unknown kind")
-            length, at = (data[at], at + 1) if at < size and data[at] < 0x80 else _varint(data, at)
-        begin, at = at, at + length
-        if at > size:
-            raise _bad("a field is cut off")
-        part = data[begin:at]
-        yield number, part if kind == _BYTES else float(np.frombuffer(part, f"<f{length}")[0])
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number at a place, and where it ends."""
-    reader = Varints(data, at)
-    return reader.varint(), reader.at
 
 
 def _bad(detail: str) -> Refused:

@@ -5,18 +5,38 @@ from __future__ import annotations
 import base64
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from driftd.decode import format_names
+from driftd.config.mapping import mappings_of, mistakes
+from driftd.config.settings import MappingSection
+from driftd.core.event import EventBatch
+from driftd.decode import Limits, format_names
+from driftd.sources.files.source import open_events
 from tests.docs.test_any_record import driftd
 from tests.servers.registry import serving
+from tests.unit.decode.formats.make import SAMPLES, by_id
+from tests.unit.decode.make import only
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
-PAGES: Final = ("kserve",)
+PAGES: Final = {
+    "kserve": "inference.jsonl",
+    "mlrun": "stream.jsonl",
+    "opentelemetry": "spans.jsonl",
+    "platform-files": "fraud/data/data.0.log",
+    "prediction-logs": "log.tfrecord",
+    "sagemaker": "captured/fraud/AllTraffic/2026/09/01/10/00-12-1.jsonl",
+}
+"""And where the sample of the page is. A page without one is of a sample that a platform's own code has made."""
+MADE: Final = {"prediction-logs": SAMPLES / "tfserving.tfrecord"}
+REFUSED: Final = {"prediction-logs": 1}
+"""Records of the sample that are refused on purpose."""
 EVENT: Final[dict[str, Any]] = {
     "type": "record",
     "name": "Event",
@@ -43,7 +63,9 @@ def test_the_sample_is_recognised_and_read_as_the_page_shows(page: str, tmp_path
     before, after = (block.partition("\n") for block in blocks(page, "console"))
     words = before[0].removeprefix("$ driftd ").split()
     assert before[0] == after[0]
-    (tmp_path / words[-1]).write_text(blocks(page, "json")[0])
+    sample = tmp_path / PAGES[page]
+    sample.parent.mkdir(parents=True, exist_ok=True)
+    sample.write_bytes(MADE[page].read_bytes() if page in MADE else blocks(page, "json")[0].encode())
     shown = driftd(tmp_path, *words)
     assert (shown.stdout, shown.returncode) == (before[2], 2)
     (tmp_path / "driftd.yaml").write_text(blocks(page, "yaml")[-1])
@@ -52,7 +74,7 @@ def test_the_sample_is_recognised_and_read_as_the_page_shows(page: str, tmp_path
     replay = blocks(page, "sh")[0].splitlines()[0].split()[1:]
     done = driftd(tmp_path, *replay)
     assert done.returncode == 0, done.stderr
-    assert "rejected 0" in done.stderr
+    assert f"rejected {REFUSED.get(page, 0)} " in done.stderr
 
 
 def test_every_format_has_its_row_in_events() -> None:
@@ -61,6 +83,60 @@ def test_every_format_has_its_row_in_events() -> None:
         name for row in re.findall(r"^\|([^|]*)\|", table, re.MULTILINE) for name in re.findall("`([a-z0-9-]+)`", row)
     ]
     assert sorted({*named} - {"format"}) == format_names()
+
+
+def mapped(platform: str) -> Limits:
+    """The limits of the page's mapping for it."""
+    text = (DOCS / "how-to" / "platform-files.md").read_text().partition(f"## {platform}")[2]
+    section = MappingSection.model_validate(
+        yaml.safe_load(text.partition("```yml\n")[2].partition("```")[0])["mapping"]
+    )
+    assert not [*mistakes(section)]
+    return Limits(mappings=mappings_of(section))
+
+
+def events_in(path: Path, limits: Limits) -> EventBatch:
+    events = open_events(str(path), None, limits)
+    (records,) = events.batches()
+    return only(events.codec.decode(records, {}))
+
+
+def test_a_feature_log_of_feast_is_read_by_its_mapping() -> None:
+    one = events_in(SAMPLES / "feast.parquet", mapped("Feast"))
+    assert (one.model, one.times.tolist()) == ("driver_activity", [1788256800.12, 1788256801.12])
+    assert by_id(one) == {
+        "r1": {"conv_rate": 0.5, "avg_daily_trips": 7.0},
+        "r2": {"conv_rate": 0.25, "avg_daily_trips": None},
+    }
+
+
+def test_a_log_of_hopsworks_is_read_by_its_mapping(tmp_path: Path) -> None:
+    moment = datetime(2026, 9, 1, 10, tzinfo=UTC)
+    row = {"log_id": "l", "request_id": "r1", "log_time": moment, "model_name": "fraud", "model_version": "7"}
+    row |= {"td_version": 1, "amount": 12.5, "predicted_fraud": 1}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "log.parquet")
+    one = events_in(tmp_path / "log.parquet", mapped("Hopsworks"))
+    assert (one.model, one.version, one.times.tolist()) == ("fraud", "7", [moment.timestamp()])
+    assert by_id(one) == {"r1": {"amount": 12.5, "prediction": 1.0}}
+
+
+def test_a_folder_of_an_inference_table_is_read_by_its_mapping_and_recognised(tmp_path: Path) -> None:
+    row = {
+        "databricks_request_id": "d1",
+        "request_time": datetime(2026, 9, 1, 10, tzinfo=UTC),
+        "status_code": 200,
+        "execution_duration_ms": 12,
+        "request": json.dumps({"dataframe_records": [{"amount": 12.5}, {"amount": 3.0}]}),
+        "response": json.dumps({"predictions": [0.9, 0.1]}),
+        "request_metadata": {"model_name": "fraud"},
+    }
+    folder = tmp_path / "fraud_payload"
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist([row]), folder / "part-0.parquet")
+    one = events_in(folder, mapped("Databricks"))
+    assert by_id(one)["d1/1"] == {"amount": 3.0, "prediction": 0.1, "latency_seconds": 0.012}
+    shown = driftd(tmp_path, "check", "--sample", "fraud_payload/part-0.parquet")
+    assert "Recognised: Databricks inference table. With this in driftd.yaml 2 of 2 could be used" in shown.stdout
 
 
 def test_the_framed_record_of_the_page_is_named_and_read_with_its_settings(tmp_path: Path) -> None:

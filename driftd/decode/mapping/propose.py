@@ -27,6 +27,9 @@ _SUFFIX: Final = {"ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": 
 _any: Final = Decoder(Any)
 
 
+NAMELESS: Final = "no record names its model; give the model's name as the value"
+
+
 @dataclass(slots=True)
 class Proposal:
     """``shapes``: what was recognised, in words; ``mapping`` as driftd.yaml has it; ``remarks`` for who reads it."""
@@ -53,8 +56,8 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
             _by_name(key, values_at, found) or _by_name(key, outside, found)
     _costs({**outside, **values_at}, found)
     if "model" not in found.mapping:
-        found.mapping["model"] = {"value": re.sub(r"\.[a-z0-9.]+$", "", name) or "MODEL"}
-        found.remarks.append("no record names its model; give the model's name as the value")
+        found.mapping["model"] = {"value": nameless(name)}
+        found.remarks.append(NAMELESS)
     if "features" not in found.mapping:
         _features(values_at, prefix, found)
     order = [CALLED[f.name] for f in FIELDS]
@@ -65,6 +68,11 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in ("request", "response")):
         found.remarks.append("requests and answers are records of their own here, and a mapping joins none")
     return found
+
+
+def nameless(name: str) -> str:
+    """What to call the model of records that do not name one: as their topic or file."""
+    return re.sub(r"\.[a-z0-9.]+$", "", name) or "MODEL"
 
 
 def _records(value: bytes | None) -> list[dict[str, Any]]:

@@ -1,33 +1,36 @@
-"""A folder of Parquet files as one: in order of their paths, and in each in order of its rows."""
+"""A folder of files as one: in order of their hours or paths, and in each in order of its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pyarrow.parquet
 
-from driftd.core.errors import ConfigError, SourceRefused
-from driftd.core.event import TopicPartition
+from driftd.core.errors import SourceRefused
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, Limits
 from driftd.decode.tabular.codec import Rows
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.flat import FlatFile
+from driftd.sources.files.records import RecordFile
 from driftd.sources.files.stream import ROWS, Progress, undamaged
 
-_KIND = ".parquet"
+_KIND: Final = ".parquet"
+_HOUR: Final = re.compile(r"(?:^|/)((?:19|20)\d\d/[01]\d/[0-3]\d(?:/[012]\d)?)/([^/]+)$")
+"""Folders of a day or an hour, as platforms that write to buckets name them."""
 
 
 class Folder:
-    """Offsets go on from file to file. All files have the columns of the first."""
+    """Of Parquet files. Offsets go on from file to file. All files have the columns of the first."""
 
-    def __init__(self, path: str, layout: Layout, limits: Limits) -> None:
+    def __init__(self, path: str, files: Sequence[Path], layout: Layout, limits: Limits) -> None:
         self.path = path
         self.name = Path(path).name
-        self._files = [str(file) for file in files_of(Path(path))]
-        if not self._files:
-            raise ConfigError(f"{path}: expected a folder with files that end in {_KIND}")
+        self._files = [*map(str, files)]
         self._layout, self._limits = layout, limits
         self._first = self._open(self._files[0])
         self.codec: Codec = self._first.codec
@@ -56,7 +59,43 @@ class Folder:
         return FlatFile(path, _KIND, self._layout, self._limits, self.path)
 
 
-def files_of(folder: Path) -> list[Path]:
-    """Its Parquet files, those of folders in it too. Names that begin with _ or . are of whoever wrote them."""
-    found = folder.rglob(f"*{_KIND}")
-    return sorted(f for f in found if not any(part[0] in "_." for part in f.relative_to(folder).parts))
+class RecordFolder:
+    """Of files of records, opened one after the other. Offsets go on from file to file."""
+
+    def __init__(self, path: str, files: Sequence[Path], open_file: Callable[[str], RecordFile]) -> None:
+        self.path = path
+        self._files, self._open = [*map(str, files)], open_file
+        self._now = open_file(self._files[0])
+        self.name = self._now.name
+        self.codec: Codec = self._now.codec
+        self.partitions: tuple[TopicPartition, ...] = ()
+        self._read = 0
+
+    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
+        end = 0
+        for path in self._files:
+            begin, self._now = end, self._open(path)
+            for records in self._now.batches(size):
+                end = begin + records.next_offset
+                yield replace(records, offsets=records.offsets + begin, next_offset=end)
+            self._read += 1
+
+    def codec_within(self, limits: Limits) -> Codec:
+        return self._now.codec_within(limits)
+
+    def progress(self) -> Progress:
+        return Progress(self._read, len(self._files), "files")
+
+
+def files_of(folder: Path, kinds: Sequence[str]) -> list[Path]:
+    """Its files of these kinds, packed ones and those of folders in it too: by hour where their folders are hours, else
+    by path. Names that begin with _ or . are of whoever wrote them.
+    """
+    found = [f for kind in kinds for end in ("", ".gz", ".zst") for f in folder.rglob(f"*{kind}{end}") if f.is_file()]
+    return sorted((f for f in found if not any(part[0] in "_." for part in f.relative_to(folder).parts)), key=_order)
+
+
+def _order(file: Path) -> tuple[str, str, str]:
+    path = file.absolute().as_posix()
+    hour = _HOUR.search(path)
+    return (hour[1], hour[2], path) if hour else ("", "", path)

@@ -1,109 +1,83 @@
-"""Events from a file or standard input: JSON lines here, CSV and Parquet in flat.py."""
+"""Events from a file, a folder or standard input: what kind of file it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
-
-import numpy as np
+from typing import Final
 
 from driftd.core.errors import ConfigError
-from driftd.core.event import RecordBatch, TopicPartition
-from driftd.decode import Codec, Limits, codec_of
+from driftd.decode import Limits
 from driftd.decode.limits import DEFAULT_LIMITS
+from driftd.decode.mapping.spec import JSON
 from driftd.decode.tabular.layout import Layout
-from driftd.sources.files.stream import ROWS, STDIN, FileEvents, Progress, open_bytes, undamaged
+from driftd.sources.files.records import JsonLines, ParquetRecords, RecordFile, TfRecords
+from driftd.sources.files.stream import STDIN, FileEvents, open_bytes, undamaged
 
-BATCH_BYTES: Final = 4 << 20
 _JSON: Final = (".jsonl", ".ndjson", ".json")
-_FLAT: Final = (".csv", ".tsv", ".parquet", ".pq")
+_TFRECORD: Final = (".tfrecord", ".tfrecords")
+_PARQUET: Final = (".parquet", ".pq")
+_FLAT: Final = (".csv", ".tsv", *_PARQUET)
 
 
-def open_events(path: str, layout: Layout | None = None, limits: Limits = DEFAULT_LIMITS) -> FileEvents:
+def open_events(
+    path: str, layout: Layout | None = None, limits: Limits = DEFAULT_LIMITS, *, placed: bool = False
+) -> FileEvents:
     """The events of ``path`` by its suffix (.gz and .zst may follow), or by its first bytes. ``-`` is standard input, a
-    folder has Parquet files.
+    folder has files of one kind. ``placed``: records say in which file they were, whatever their format is.
 
     Raises ConfigError where there is no such file, nobody knows what it is, or the layout does not fit it.
     """
     if Path(path).is_dir():
-        from driftd.sources.files.folder import Folder  # noqa: PLC0415  pyarrow takes 0.2 s to import
-
-        return Folder(path, layout or Layout(), limits)
+        return _open_folder(path, layout, limits, placed)
     if path == STDIN:
         kind = ".jsonl"
     else:
         _require_file(path)
         kind = _kind(path)
-    if kind in _JSON:
-        if layout is not None and layout != Layout():
-            raise ConfigError(f"{path}: columns can be named for CSV and Parquet; JSON lines name their own fields")
-        return JsonLines(path, limits)
+    if kind in (*_JSON, *_TFRECORD) or _has_format(path, limits):
+        _require_no_columns(path, layout)
+        return _of_records(path, kind, limits, None, placed)
     from driftd.sources.files.flat import FlatFile  # noqa: PLC0415  pyarrow takes 0.2 s to import
 
     return FlatFile(path, kind, layout or Layout(), limits)
 
 
-class JsonLines:
-    """One event, or an array of events, a line. Offsets are line numbers from 0; blank lines are passed over."""
+def _open_folder(path: str, layout: Layout | None, limits: Limits, placed: bool) -> FileEvents:
+    from driftd.sources.files.folder import Folder, RecordFolder, files_of  # noqa: PLC0415  it takes pyarrow
 
-    def __init__(self, path: str, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.path = path
-        self.name = "stdin" if path == STDIN else Path(path).name
-        self.codec = codec_of(limits)
-        self.partitions: tuple[TopicPartition, ...] = ()
-        self._longest = limits.record_bytes
-        self._raw: IO[bytes] | None = None
-        self._done = 0
-        self._total = None if path == STDIN else Path(path).stat().st_size
+    found = {kinds: files for kinds in (_PARQUET[:1], _JSON, _TFRECORD) if (files := files_of(Path(path), kinds))}
+    if not found:
+        words = ", ".join((_PARQUET[0], *_JSON, *_TFRECORD))
+        raise ConfigError(f"{path}: expected a folder with files that end in {words}")
+    if len(found) > 1:
+        words = " and ".join(kinds[0] for kinds in found)
+        raise ConfigError(f"{path}: expected a folder with files of one kind, got {words}")
+    ((kinds, files),) = found.items()
+    if kinds[0] in _PARQUET and not _has_format(path, limits):
+        return Folder(path, files, layout or Layout(), limits)
+    _require_no_columns(path, layout)
+    return RecordFolder(path, files, lambda file: _of_records(file, kinds[0], limits, path, placed))
 
-    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
-        with undamaged(self.path), open_bytes(self.path) as (stream, self._raw):
-            offsets: list[int] = []
-            values: list[bytes] = []
-            held = 0
-            for offset, value in self._lines(stream):
-                offsets.append(offset)
-                values.append(value)
-                held += len(value)
-                if len(values) >= size or held >= BATCH_BYTES:
-                    yield self._batch(offsets, values)
-                    offsets, values, held = [], [], 0
-            if values:
-                yield self._batch(offsets, values)
-            self.progress()
-        self._raw = None
 
-    def codec_within(self, limits: Limits) -> Codec:
-        return codec_of(limits)
+def _of_records(path: str, kind: str, limits: Limits, named: str | None, placed: bool) -> RecordFile:
+    of = TfRecords if kind in _TFRECORD else ParquetRecords if kind in _PARQUET else JsonLines
+    return of(path, limits, named, placed=placed)
 
-    def progress(self) -> Progress:
-        if self._raw is not None and self._total is not None:
-            self._done = self._raw.tell()
-        return Progress(self._done, self._total, "bytes")
 
-    def _lines(self, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-        longest = self._longest + 2
-        offset = -1
-        while True:
-            line = stream.readline(longest)
-            if not line:
-                return
-            offset += 1
-            self._done += len(line) if self._total is None else 0
-            # a line that is too long keeps one byte too many, for the codec to refuse; its rest is not held
-            part = line
-            while part and not part.endswith(b"\n") and len(part) == longest:
-                part = stream.readline(longest)
-            value = line.strip()
-            if offset == 0:
-                value = value.removeprefix(b"\xef\xbb\xbf")
-            if value:
-                yield offset, value
+def rows_as_records(path: str, limits: Limits) -> RecordFile | None:
+    """A Parquet file's rows as JSON objects, for who wonders what they are; None of other files."""
+    return ParquetRecords(path, limits, placed=True) if Path(path).is_file() and _kind(path) in _PARQUET else None
 
-    def _batch(self, offsets: list[int], values: list[bytes]) -> RecordBatch:
-        numbers = np.array(offsets, np.int64)
-        return RecordBatch(self.name, 0, numbers, np.full(len(values), np.nan), values, offsets[-1] + 1)
+
+def _has_format(path: str, limits: Limits) -> bool:
+    """Whether the mapping says that rows of the file are records of some platform."""
+    mapping = limits.mappings.of(Path(path).name)
+    return mapping is not None and mapping.format != JSON
+
+
+def _require_no_columns(path: str, layout: Layout | None) -> None:
+    if layout is not None and layout != Layout():
+        raise ConfigError(f"{path}: columns can be named for CSV and Parquet; JSON lines name their own fields")
 
 
 def _require_file(path: str) -> None:
@@ -116,7 +90,7 @@ def _require_file(path: str) -> None:
 
 def _kind(path: str) -> str:
     name = Path(path.lower().removesuffix(".gz").removesuffix(".zst"))
-    if name.suffix in (*_JSON, *_FLAT):
+    if name.suffix in (*_JSON, *_TFRECORD, *_FLAT):
         return name.suffix
     with undamaged(path), open_bytes(path) as (stream, _):
         head = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -124,6 +98,5 @@ def _kind(path: str) -> str:
         return ".parquet"
     if head.startswith((b"{", b"[")):
         return ".jsonl"
-    raise ConfigError(
-        f"{path}: expected a name that ends in {', '.join((*_JSON, *_FLAT))}, with or without .gz or .zst"
-    )
+    words = ", ".join((*_JSON, *_TFRECORD, *_FLAT))
+    raise ConfigError(f"{path}: expected a name that ends in {words}, with or without .gz or .zst")

@@ -35,7 +35,7 @@ class Progress:
 
     done: int
     total: int | None
-    unit: str  # "bytes" or "rows"
+    unit: str  # "bytes", "rows" or "files"
 
 
 class Events(Protocol):
