@@ -230,7 +230,7 @@ def _cost(c: Mapping[str, Any] | None) -> Iterator[str]:
 def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     """The values of the last stretch alone: what it has none of is told as none, and not as it was before."""
     from driftd.core.text import when  # noqa: PLC0415
-    from driftd.web.format import number, share  # noqa: PLC0415
+    from driftd.web.format import NBSP, number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
     status, said = c["status"], c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
@@ -245,11 +245,12 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     for s in body["series"]:
         value, usual = (next(iter(s[side][-1:]), None) for side in ("values", "usual"))
         spell = number if s["name"] in {"mean", "p5", "p50", "p95", "typical_size"} else share
-        last = "none" if value is None else spell(value)
+        unit = f" {clean(c['unit'], 12)}" if spell is number and c["unit"] else ""
+        last = "none" if value is None else f"{spell(value)}{unit}"
         if value is None and s.get("last"):  # beyond the reference's values
-            last = clean(s["last"], 40)
+            last = clean(s["last"].replace(NBSP, " "), 40)
         if last != "none" or any(x is not None for x in s["values"]):
-            beside = "" if usual is None else f"  usual {spell(usual)}"
+            beside = "" if usual is None else f"  usual {spell(usual)}{unit}"
             yield f"  {clean(s['name'], 40):<20} {last:>10}{beside}"
     if c["regime"]:
         yield f"  regime               {c['regime']}: {clean(c['regime_because'] or '', 300)}"

@@ -371,7 +371,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
     known = view.row < values.values.shape[1]
     nothing, bins = np.full(len(values.times), np.nan), m.judgement.reference.bins[view.row]
     series = [
-        Series(name, _list(of), _list(usual.get(c, nothing)), last_in_words(bins, c, of))
+        Series(name, _list(of), _list(usual.get(c, nothing)), last_in_words(bins, c, of, line.unit or ""))
         for c, name, of in (
             (c, name, values.values[:, view.row, c] if known else nothing) for c, name in _columns(m, view.row)
         )
@@ -553,12 +553,12 @@ def _columns(m: ModelView, row: int) -> list[tuple[int, str]]:
     return [(t.SHARE_MISSING, "missing"), (t.SHARE_UNSEEN, "unseen"), *shares]
 
 
-def last_in_words(bins: Bins, column: int, values: np.ndarray[Any, Any]) -> str:
+def last_in_words(bins: Bins, column: int, values: np.ndarray[Any, Any], unit: str = "") -> str:
     """The last of a channel's ``values`` in words."""
     if not len(values) or np.isnan(values[-1]):
         return ""
     numbers = bins.kind is Kind.NUMERIC and column != t.SHARE_MISSING
-    return spell_value(bins, float(values[-1])) if numbers else share(float(values[-1]))
+    return spell_value(bins, float(values[-1]), unit) if numbers else share(float(values[-1]))
 
 
 def _list(values: np.ndarray[Any, Any]) -> list[float | None]:

@@ -33,9 +33,10 @@ Opened = Mapping[tuple[str, str, str], Finding]
 @dataclass(frozen=True, slots=True)
 class ChannelLine:
     """A channel in one line. ``status``: page, ticket, learning or ok. ``what`` happened, in words; ``value`` since the
-    change and ``usual`` in what the ``kind`` is about; ``cause`` what has broken, with ``detail``, as far as that is
-    known; ``sentence`` the same with the channel's name. ``size`` over the least that makes a ``size_of`` (page,
-    ticket), or over the threshold of a window's statistic. ``hint``: where to look; ``runbook``: the alert that fires.
+    change and ``usual`` in what the ``kind`` is about; ``unit`` of the channel's numbers, null where nobody says it;
+    ``cause`` what has broken, with ``detail``, as far as that is known; ``sentence`` the same with the channel's name.
+    ``size`` over the least that makes a ``size_of`` (page, ticket), or over the threshold of a window's statistic.
+    ``hint``: where to look; ``runbook``: the alert that fires.
     """
 
     model: str
@@ -51,6 +52,7 @@ class ChannelLine:
     detail: str | None
     value: float | None
     usual: float | None
+    unit: str | None
     size: float | None
     size_of: str
     can_page: bool
@@ -277,6 +279,7 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
         detail,
         value,
         usual,
+        j.units.get(v.name),
         size,
         size_of,
         v.pages or watches_changes(j),
@@ -321,7 +324,7 @@ def _together(j: Judgement, opened: Opened, *, changed: bool = False) -> list[Ch
         ChannelLine(
             j.model, JOINT, "joint", "pairs", words.STATUS_WORDS[joint.status], _known(joint.since) if fires else None,
             what, f"{words.TOGETHER}: {what}" if fires else "", "joint" if fires else None, None, None, None, None,
-            ratio, "threshold", True, None, None, (), words.TOGETHER_HINT if fires else "",
+            None, ratio, "threshold", True, None, None, (), words.TOGETHER_HINT if fires else "",
             (PAGES if joint.status is Status.DRIFT else "DriftdFeatureDrift") if fires else "",
         )
     ]  # fmt: skip

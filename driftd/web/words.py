@@ -53,9 +53,9 @@ def channel_name(feature: str | None) -> str:
     return "the model as a whole" if feature is None else TOGETHER if feature == JOINT else name(feature)
 
 
-def what(kind: str, value: float | None, usual: float | None) -> str:
+def what(kind: str, value: float | None, usual: float | None, unit: str = "") -> str:
     """``missing 0% → 62%``; "has changed" where no kind is known."""
-    text = changed(kind, value, usual).replace("->", "→").removeprefix("unit: ")
+    text = changed(kind, value, usual, unit).replace("->", "→").removeprefix("unit: ")
     return text or named(kind) or "has changed"
 
 

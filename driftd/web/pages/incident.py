@@ -130,4 +130,6 @@ def _charts(i: Incident, snapshot: Snapshot) -> tuple[list[Markup], str]:
     stretch = Stretch(Span(i.since - around, last), "", None)
     charts = charts_of(m, view, line, stretch, snapshot)[0][:MOST_CHARTS]
     until_end = Values.of(m, Stretch(Span(i.since - around, end), "", None))
-    return [chart.svg_with_caption() for chart in charts], usual_and_now(part.kind, until_end, view.row, part.since)
+    return [chart.svg_with_caption() for chart in charts], usual_and_now(
+        part.kind, until_end, view.row, part.since, part.unit
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bcrypt
@@ -71,6 +72,19 @@ def test_explain_says_what_where_and_what_to_do(url: str) -> None:
     one = told("explain", "fraud", "hour", "--url", url)
     assert "mean" in one
     assert "regime               independent" in one
+
+
+def test_explain_says_the_unit_of_numbers_and_none_of_shares() -> None:
+    plain = snapshot()
+    models = [replace(m, judgement=m.judgement and replace(m.judgement, units={"hour": "h"})) for m in plain.models]
+    body = json.loads(
+        answer(request_of("/api/v1/channel?model=fraud&channel=hour", None), lambda: replace(plain, models=models)).body
+    )
+    lines = {line.split()[0]: line for line in channel_lines(body)}
+    assert " h" in lines["mean"]
+    assert lines["mean"].count(" h") == 1 + ("usual" in lines["mean"])
+    assert " h" not in lines["missing"]
+    assert body["channel"]["unit"] == "h"
 
 
 def test_explain_has_the_values_of_the_last_stretch_and_none_that_are_older() -> None:
