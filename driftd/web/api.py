@@ -19,6 +19,7 @@ from driftd.core.reference import Bins
 from driftd.core.refusals import Refusal
 from driftd.core.text import jsonable
 from driftd.metrics.aggregates import QUANTILES
+from driftd.monitor import hints
 from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
@@ -47,7 +48,7 @@ from driftd.web.incidents import (
     IncidentLine,
     Nearby,
     PartLine,
-    advice,
+    alert_of,
     example_lines,
     incident_lines,
     lines_of,
@@ -411,7 +412,7 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     found = named(snapshot, request.get("id"))
     if found is None:
         return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
-    runbook, hint = advice(found.first)
+    runbook, hint = alert_of(found.first), hints.of_incident(found)
     (line,) = lines_of((found,), snapshot)
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
     near, examples = nearby(found, snapshot), example_lines(found)

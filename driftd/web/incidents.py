@@ -204,11 +204,10 @@ def named(snapshot: Snapshot, id_: str) -> Incident | None:
     return find(snapshot.incidents, id_)
 
 
-def advice(p: Part) -> tuple[str, str]:
-    """The alert that fires, and where to look."""
+def alert_of(p: Part) -> str:
+    """The alert that fires."""
     row, status = _ROWS.get(p.channel, Role.FEATURE.row), (p.now or p.severity).value
-    hint = words.TOGETHER_HINT if p.channel == JOINT else words.hint(p.kind, p.cause, row.hint)
-    return words.runbook(status, p.kind, row), hint
+    return words.runbook(status, p.kind, row)
 
 
 def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
