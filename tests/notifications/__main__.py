@@ -160,7 +160,7 @@ def _silent(pager: Webhook) -> bool:
 
 
 def _routes(pager: str) -> str:
-    """Shortened, but for what lets a page overtake its ticket: tickets wait for longer than pages, as they are shipped."""
+    """Shortened, but for what lets a page overtake its ticket: tickets wait for longer than pages, as shipped."""
     routes = yaml.safe_load(quick_alertmanager(pager))
     for route in routes["route"]["routes"]:
         if route["receiver"] == "ticket":

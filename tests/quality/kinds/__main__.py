@@ -50,8 +50,8 @@ CLAIMS: Final = (
     "type_changed",
 )
 """Causes that nothing but a fault has; the flights have gaps and new values of their own."""
-SOON: Final = 3600.0
-"""Seconds within which the silence of a model must page."""
+SOON, KNOWN_DAYS = 3600.0, 2
+"""Seconds within which the silence of a model must page, where its hours are known of two other days."""
 RIGHT, GENERAL, WRONG, SILENT = "right", "general", "wrong", "silent"
 
 
@@ -146,6 +146,7 @@ def run(seed: int, models: int, only: str) -> Iterator[Case]:
                 start = base.judged + float(draw.integers(0, 8)) * DAY + float(draw.uniform(0, 12)) * HOUR
                 begins = start + float(draw.uniform(4, 8)) * HOUR
                 slow = fault.cause == "gradual"
+                start -= KNOWN_DAYS * DAY if fault.cause == NOTHING else 0.0
                 times, columns = base.between(start, begins + (48 if slow else 12) * HOUR)
                 if not put(base, fault, times, columns, begins, draw):
                     continue
