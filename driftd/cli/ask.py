@@ -44,9 +44,9 @@ def status(url: str, output: str) -> None:
 
 @click.command(
     epilog=options.examples(
-        ("driftd explain fraud", "what has changed on a model, largest change first"),
+        ("driftd explain fraud", "what has changed on a model, its incidents with timeline, and what to do"),
         ("driftd explain fraud amount", "one channel: usual and now, since when, where to look"),
-        ('driftd explain fraud amount --at "2026-12-01 03:07"', "its values at that time"),
+        ('driftd explain fraud amount --at "2026-12-01 03:07"', "its values and incidents at that time"),
     )
 )
 @click.argument("model")
@@ -55,7 +55,9 @@ def status(url: str, output: str) -> None:
 @address
 @options.output
 def explain(model: str, channel: str | None, at: str, url: str, output: str) -> None:
-    """Say what has changed on MODEL, or on one CHANNEL of it, and where to look."""
+    """Say what has changed on MODEL, or on one CHANNEL of it: since when, how much, and what to do."""
+    from driftd.cli.incident_lines import incident_lines  # noqa: PLC0415
+
     if at and channel is None:
         raise click.UsageError("--at is of a channel: driftd explain MODEL CHANNEL --at TIME")
     if channel is None:
@@ -64,11 +66,22 @@ def explain(model: str, channel: str | None, at: str, url: str, output: str) -> 
     else:
         body = asked(url, "/api/v1/channel", model=model, channel=channel, **({"as_of": at} if at else {}))
         lines = channel_lines(body)
+    body["incidents"] = incidents_of(url, model, channel, at)
     if output == "json":
         print_json(body)
         return
-    for line in lines:
+    for line in (*lines, *incident_lines(body["incidents"])):
         print_line(line)
+
+
+def incidents_of(url: str, model: str, channel: str | None, at: str) -> list[dict[str, Any]]:
+    """Those of the model, or of the channel, that are open, or that lasted at that time; pages first."""
+    from driftd.cli.incident_lines import concerned  # noqa: PLC0415
+    from driftd.web.format import read_time  # noqa: PLC0415
+
+    lines = asked(url, "/api/v1/incidents", model=model)["incidents"]
+    bodies = (asked(url, "/api/v1/incident", id=id_) for id_ in concerned(lines, read_time(at) if at else None))
+    return [b for b in bodies if channel in {None, *(p["channel"] for p in b["parts"] if p["model"] == model)}]
 
 
 def asked(url: str, path: str, **query: str) -> dict[str, Any]:
@@ -230,7 +243,7 @@ def _cost(c: Mapping[str, Any] | None) -> Iterator[str]:
 def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     """The values of the last stretch alone: what it has none of is told as none, and not as it was before."""
     from driftd.core.text import when  # noqa: PLC0415
-    from driftd.web.format import number, share  # noqa: PLC0415
+    from driftd.web.format import NBSP, number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
     status, said = c["status"], c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
@@ -245,11 +258,12 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     for s in body["series"]:
         value, usual = (next(iter(s[side][-1:]), None) for side in ("values", "usual"))
         spell = number if s["name"] in {"mean", "p5", "p50", "p95", "typical_size"} else share
-        last = "none" if value is None else spell(value)
+        unit = f" {clean(c['unit'], 12)}" if spell is number and c["unit"] else ""
+        last = "none" if value is None else f"{spell(value)}{unit}"
         if value is None and s.get("last"):  # beyond the reference's values
-            last = clean(s["last"], 40)
+            last = clean(s["last"].replace(NBSP, " "), 40)
         if last != "none" or any(x is not None for x in s["values"]):
-            beside = "" if usual is None else f"  usual {spell(usual)}"
+            beside = "" if usual is None else f"  usual {spell(usual)}{unit}"
             yield f"  {clean(s['name'], 40):<20} {last:>10}{beside}"
     if c["regime"]:
         yield f"  regime               {c['regime']}: {clean(c['regime_because'] or '', 300)}"

@@ -288,6 +288,10 @@ class ModelCost(Section):
     )
 
 
+Unit = Annotated[str, Field(min_length=1, max_length=12, pattern=r"^[^\s\"'\\{}<>][^\"'\\{}<>\t\n\r]*$")]
+"""It becomes a part of sentences, and of labels of Prometheus."""
+Units = Annotated[dict[Name, Unit], Several]
+
 _OWNER = r"^[\w@.+/ -]{1,100}$"
 """It becomes a part of a template of Prometheus."""
 
@@ -325,6 +329,7 @@ class Model(Section):
     reference: ReferenceFrom = Field(
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."
     )
+    units: Units = Field(default_factory=dict, description="Units of this model's channels, in addition to `units`.")
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
     slo: ModelSlo = Field(default=ModelSlo(), description="Objectives of its service. Unset: `slo`.")
     cost: ModelCost = Field(default=ModelCost(), description="What it may cost.")
@@ -785,6 +790,11 @@ class Settings(BaseSettings):
     windows: WindowsSection = Field(default=WindowsSection(), description="Panes, hops and windows of event time.")
     detectors: DetectorsSection = Field(default=DetectorsSection(), description="Default detectors.")
     alarms: AlarmsSection = Field(default=AlarmsSection(), description="Budget of false alarms, and sizes.")
+    units: Units = Field(
+        default_factory=dict,
+        description="In what the numbers of a channel are, by its name: `{amount: EUR, prediction: min}`. Sentences, "
+        "pages and `driftd explain` say it.",
+    )
     slo: SloSection = Field(
         default=SloSection(), description="Objectives of the services, for the alerts about error and latency budgets."
     )

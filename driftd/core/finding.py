@@ -71,7 +71,7 @@ class Finding:
     ``detail`` more of it in a few words; of an end it is what ended it, where that was an act or another reference.
     ``times``: how often a fault that comes and goes has come since ``first_since``, None where it came once; one that
     came back within the hour has no severity. ``since_error_seconds``: the most by which ``since`` is wrong, 19 times
-    in 20; None where nobody knows.
+    in 20; None where nobody knows. ``unit`` of the channel's numbers, "" where nobody says.
     """
 
     slice: Slice
@@ -104,6 +104,7 @@ class Finding:
     times: int = 1
     first_since: float | None = None
     since_error_seconds: float | None = None
+    unit: str = ""
 
     @property
     def model(self) -> str:
@@ -172,6 +173,7 @@ class Judgement:
     int8[channels], the worst over the detectors; ``since`` float64[channels], NaN where nothing has changed.
     ``joint`` is the evidence about how channels move together, None where nobody looks. ``kinds`` has the kind of each
     open fault or change, by channel (row). ``outcomes``: of the window's events with a label, by version.
+    ``units``: in what the numbers of a channel are, as far as somebody says.
     """
 
     slice: Slice
@@ -189,6 +191,7 @@ class Judgement:
     joint: Joint | None = None
     kinds: Mapping[int, str] = field(default_factory=dict)
     outcomes: Outcomes = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> str:

@@ -41,14 +41,15 @@ class Entry:
     reference_value: float | None = None
     cause: str = ""
     detail: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A channel that takes part. ``kind``, ``value``, ``reference_value``, ``cause`` and ``detail`` as in the last
     Finding that had them, so counted from the start of the change; ``size`` over the least that makes such a page or
-    ticket. ``severity``: the worst it has had; ``open``: which detectors hold it open, and at which severity. ``times``
-    and ``first_since`` as in Finding.
+    ticket. ``severity``: the worst it has had; ``open``: which detectors hold it open, and at which severity.
+    ``times``, ``first_since`` and ``unit`` as in Finding.
     """
 
     model: str
@@ -67,6 +68,7 @@ class Part:
     detail: str = ""
     times: int = 1
     first_since: float | None = None
+    unit: str = ""
 
     @property
     def now(self) -> Severity | None:

@@ -29,9 +29,20 @@ def percents(then: float, now: float) -> str:
     return _both(percent, (then, now), range(2, 6))
 
 
-def numbers(then: float, now: float) -> str:
-    """The same of numbers, from four digits on: ``12.3 -> 123,500``."""
-    return _both(lambda value, digits: f"{float(f'{value:.{digits}g}'):,.10g}", (then, now), range(4, 9))
+def numbers(then: float, now: float, unit: str = "") -> str:
+    """The same of numbers, from four digits on: ``12.3 -> 123,500``, ``12.3 -> 123,500 EUR``."""
+    told = _both(to_digits, (then, now), range(4, 9))
+    return in_unit(told, unit) if told else ""
+
+
+def to_digits(value: float, digits: int) -> str:
+    """So many digits of a number, thousands separated, no exponent: ``123,500``."""
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
+
+
+def in_unit(text: str, unit: str) -> str:
+    """``45 EUR``; the number alone where nobody says its unit."""
+    return f"{text} {unit}" if unit else text
 
 
 def latencies(then: float, now: float) -> str:

@@ -16,13 +16,13 @@ from driftd.core.errors import ConfigError
 TEMPLATES: Final = "driftd.tmpl"
 BASE: Final = "deploy/alertmanager/alertmanager.yml"
 
-ROUTES: Final = {"page": 2, "ticket": 1}
-"""Routes of each severity: pages of an incident that models may share, and other pages."""
+ROUTES: Final = {"page": 2, "ticket": 2}
+"""Routes of each severity: pages of an incident that models may share, and others; tickets of models, and others."""
 
 _RECEIVER: Final = re.compile(r"(?:(?P<team>[\w@.+/ -]+)=)?(?P<kind>pagerduty|slack|email|webhook):(?P<where>.+)")
 _SECTION: Final = re.compile(r"^receivers:\n.*?(?=^inhibit_rules:)", re.MULTILINE | re.DOTALL)
 _HEAD: Final = re.compile(r"\A(?:#.*\n)+")
-_LINKS: Final = (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url"))
+_LINKS: Final = ("Incident", "Runbook", "Dashboard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,9 @@ def _config(kind: str, where: str, given: Receivers) -> Iterator[tuple[str, dict
                 "severity": '{{ template "driftd.severity" . }}',
                 "description": subject,
                 "client": "driftd",
-                "client_url": '{{ template "driftd.dashboard" . }}',
+                "client_url": '{{ template "driftd.incident" . }}',
                 "details": {"what": '{{ template "driftd.text" . }}'},
-                "links": [
-                    {"text": text, "href": f'{{{{ template "driftd.{text.lower()}" . }}}}'} for text, _ in _LINKS
-                ],
+                "links": [{"text": text, "href": f'{{{{ template "driftd.{text.lower()}" . }}}}'} for text in _LINKS],
             },
         )
     elif kind == "slack":
@@ -135,7 +133,7 @@ def _config(kind: str, where: str, given: Receivers) -> Iterator[tuple[str, dict
                 "channel": f"#{channel}",
                 "color": '{{ template "driftd.color" . }}',
                 "title": '{{ template "driftd.slack.subject" . }}',
-                "title_link": '{{ template "driftd.dashboard" . }}',
+                "title_link": '{{ template "driftd.incident" . }}',
                 "text": '{{ template "driftd.slack.text" . }}',
                 "fallback": subject,
             },

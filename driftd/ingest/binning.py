@@ -28,7 +28,9 @@ from driftd.core.summary import (
 from driftd.core.values import absent, as_categories, as_numbers
 
 NOT_APPLICABLE = -1
-"""Bin of an event that the channel says nothing about: no label yet, so no prediction error."""
+"""Bin of an event that the channel says nothing about: no label yet, so no prediction error; a request that failed, and
+has neither prediction nor score.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,11 @@ def encode(channels: Sequence[Channel], bins: Sequence[Bins], classes: bool, bat
     values = np.full((len(channels), n), np.nan)
     for i, (channel, b) in enumerate(zip(channels, bins, strict=True)):
         column = channel.values(batch, classes)
+        unanswered = batch.failed if channel.role.row.output else None
         if column is None:
             out[i] = NOT_APPLICABLE if channel.role.row.awaited else MISSING
+            if unanswered is not None:
+                out[i][unanswered] = NOT_APPLICABLE
             continue
         if b.kind is Kind.NUMERIC:
             values[i] = as_numbers(column)
@@ -58,6 +63,8 @@ def encode(channels: Sequence[Channel], bins: Sequence[Bins], classes: bool, bat
             out[i] = b.place(column if not isinstance(column, np.ndarray) else as_categories(column))
         if channel.role.row.awaited:
             out[i][absent(column)] = NOT_APPLICABLE  # a value of another type is there, and missing
+        elif unanswered is not None:
+            out[i][unanswered & absent(column)] = NOT_APPLICABLE
     return Encoded(out, values)
 
 

@@ -86,7 +86,7 @@ class Prepared:
         days = span / fit.DAY
         blocks = blocks_of(days)
         block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
-        known = span_known(reference.channels, encoded.bins, rows.times) * days
+        known = span_known(reference.channels, encoded.bins, rows) * days
         young = drawn.early & ((known < YOUNG_DAYS) | ((encoded.bins > MISSING).sum(axis=1) < FEW_VALUES))
         still = (known < STILL_DAYS) & (_stands(encoded.values) > fit.STILL)
         slow = np.array([c.role is Role.LATENCY for c in reference.channels], bool)
@@ -98,7 +98,7 @@ class Prepared:
         told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused, whole=True)
         normal = fit.scores_table(reference)
         layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
-        whole = ~_unknown(reference.channels, encoded.bins)[scores.rows].any(axis=0)
+        whole = ~_unknown(reference.channels, encoded.bins, rows)[scores.rows].any(axis=0)
         products = products_of(scores, encoded.bins[:, whole], rows.times[whole])
         labels = np.array([c.role is Role.LABEL for c in reference.channels], bool)
         # to its bins a label that is left out, and one that did not come, are the same
@@ -116,19 +116,24 @@ def learn(
     return fit.learn(reference, p.layout, p.runs, p.limits, p.scores)
 
 
-def _unknown(channels: Sequence[Channel], bins: NDArray[np.intp]) -> Bools:
-    """bool[channels, n]: what is not learned from (learn.gaps); what is awaited does not apply to every event."""
+def _unknown(channels: Sequence[Channel], bins: NDArray[np.intp], rows: EventBatch) -> Bools:
+    """bool[channels, n]: what is not learned from (learn.gaps); what is awaited does not apply to every event, nor do
+    prediction and score to a request that failed.
+    """
     awaited = np.array([c.role.row.awaited for c in channels], bool)
+    output = np.array([c.role.row.output for c in channels], bool)
     out: Bools = (bins == NOT_APPLICABLE) & ~awaited[:, None]
+    if rows.failed is not None:
+        out &= ~(output[:, None] & rows.failed)
     return out
 
 
-def span_known(channels: Sequence[Channel], bins: NDArray[np.intp], times: Floats) -> Floats:
+def span_known(channels: Sequence[Channel], bins: NDArray[np.intp], rows: EventBatch) -> Floats:
     """Part of the time that each channel is learned from, float64[channels]; events in order of time."""
-    unknown = _unknown(channels, bins)
+    unknown = _unknown(channels, bins, rows)
     if not unknown.any():
         return np.ones(len(channels))
-    lasts = np.append(np.diff(times), 0.0)
+    lasts = np.append(np.diff(rows.times), 0.0)
     out: Floats = 1 - (unknown @ lasts) / max(float(lasts.sum()), 1e-9)
     return out
 

@@ -66,13 +66,14 @@ class ModelCounts:
 
 @dataclass(frozen=True, slots=True)
 class IncidentText:
-    """An open incident as an alert tells it; ``feature`` is its strongest channel."""
+    """An open incident as an alert tells it; ``feature`` is its strongest channel, ``hint`` where to look first."""
 
     id: str
     severity: str
     kind: str
     feature: str
     summary: str
+    hint: str
     url: str
 
 
@@ -92,7 +93,7 @@ def page_line(model: str, page: Page) -> tuple[str, bytes]:
 def incident_lines(model: str, incidents: Iterable[IncidentText]) -> Iterator[tuple[str, bytes]]:
     for i in incidents:
         pairs = {"model": model, "severity": i.severity, "incident": i.id, "kind": i.kind, "feature": i.feature}
-        text = labels(pairs, {"summary": i.summary, "url": i.url})
+        text = labels(pairs, {"summary": i.summary, "hint": i.hint, "url": i.url})
         yield "driftd_incident_info", f"driftd_incident_info{text} 1\n".encode()
 
 

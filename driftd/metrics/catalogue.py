@@ -123,7 +123,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_incident_info",
             "",
             "1 while the incident is open: what alerts say of it. One a model for its page, at most five for tickets.",
-            ("model", "severity", "incident", "kind", "feature", "summary", "url"),
+            ("model", "severity", "incident", "kind", "feature", "summary", "hint", "url"),
         ),
         gauge(
             "driftd_page_info",

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from driftd.core.finding import Severity
 from driftd.core.incident import Incident, changed_now
 from driftd.metrics.aggregates import IncidentText
+from driftd.monitor import hints
 from driftd.monitor.sentence import sentence
 
 MOST_TICKETS: Final = 5
@@ -33,7 +34,7 @@ def texts_of(
     changed = changed_now(incidents)
     if pages:
         text = _text(max(pages, key=lambda i: (i.called or 0.0, i.opened)), now, external_url, changed)
-        yield text if whole is None else replace(text, summary=sentence(whole, now))
+        yield text if whole is None else replace(text, summary=sentence(whole, now), hint=hints.of_incident(whole))
     for i in sorted(tickets, key=lambda i: -i.opened)[:MOST_TICKETS]:
         yield _text(i, now, external_url, changed)
 
@@ -42,7 +43,9 @@ def _text(i: Incident, now: float, external_url: str, changed: Mapping[str, Coll
     first, severity = i.first, i.now or i.severity
     url = incident_url(external_url, i.id)
     summary = sentence(i, now, changed=changed, values=False)
-    return IncidentText(i.id, severity.value, first.kind or "unknown", first.channel, summary, url)
+    return IncidentText(
+        i.id, severity.value, first.kind or "unknown", first.channel, summary, hints.of_incident(i), url
+    )
 
 
 def incident_url(external_url: str, id_: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
-from driftd.core.text import duration, latencies, minute, numbers, ordinal, percent
+from driftd.core.text import duration, in_unit, latencies, minute, numbers, ordinal, percent, to_digits
 from driftd.judge.natural.cause import Cause, Caused, Look
 from driftd.judge.natural.causes import MOVED, cause_of
 from driftd.judge.natural.changes import SIZES, Change
@@ -265,12 +265,12 @@ def known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def multiplied(then: float, now: float) -> str:
+def multiplied(then: float, now: float, unit: str = "") -> str:
     """``20 times larger, typical size 3.1 -> 62``, ``about 100 times smaller, typical size was 37.5``: a power of ten
     stands for what is near it (natural.kinds), and says nothing of the size.
     """
     times = max(now / then, then / now)
-    text = f"{float(f'{times:.2g}'):,.10g} times {'larger' if now >= then else 'smaller'}"  # two digits, no exponent
+    text = f"{to_digits(times, 2)} times {'larger' if now >= then else 'smaller'}"  # two digits, no exponent
     if power_of_ten(times):
-        return f"about {text}, typical size was {float(f'{then:.4g}'):,.10g}"
-    return f"{text}, typical size {numbers(then, now)}"
+        return f"about {text}, typical size was {in_unit(to_digits(then, 4), unit)}"
+    return f"{text}, typical size {numbers(then, now, unit)}"

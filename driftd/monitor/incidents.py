@@ -174,6 +174,7 @@ def _with(p: Part, f: Finding) -> Part:
         detail=f.detail,
         times=max(f.times, p.times),
         first_since=f.first_since or p.first_since,
+        unit=f.unit,
     )
 
 
@@ -197,6 +198,7 @@ def part_of(f: Finding) -> Part:
     return Part(
         f.model, f.feature or "", f.kind, f.value, f.reference_value, f.ratio, _since(f), f.window_end, severity,
         ((f.detector, severity),), None, f.new_version, f.cause, f.detail, f.times, f.first_since,
+        f.unit,
     )  # fmt: skip
 
 
@@ -211,7 +213,7 @@ def _noted(i: Incident, entry: Entry) -> Incident:
 def _entry(f: Finding, step: Step) -> Entry:
     return Entry(
         f.window_end, step, f.model, f.feature, _severity(f), f.kind, f.value, f.reference_value, f.cause,
-        f.detail,
+        f.detail, f.unit,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import Incident, Part, unchanged
-from driftd.core.text import at_utc, clean, latencies, numbers, ordinal, percent, plural, when
+from driftd.core.text import at_utc, clean, in_unit, latencies, numbers, ordinal, percent, plural, to_digits, when
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import QUANTILES, Kind, power_of_ten
 from driftd.monitor.cause import OF_VALUES, WITH, phrase
@@ -185,6 +185,8 @@ def _detail(p: Part, most: int) -> str:
     """A cause's detail; what comes from outside has no line breaks."""
     if p.cause == Cause.SWAPPED:
         return WITH + cut(p.detail.removeprefix(WITH), most)
+    if p.cause == Cause.CLIPPED:
+        return clean(in_unit(p.detail, p.unit), MOST)
     return clean(p.detail, MOST)
 
 
@@ -209,8 +211,8 @@ def _larger(then: float, now: float) -> str:
 def _numbers(p: Part, then: float, now: float) -> str:
     """A power of ten stands for what is near it: it says what is usual, and nothing of the size now."""
     if p.kind == Kind.UNIT and power_of_ten(now / then if then else 0.0):
-        return f"(usually {float(f'{then:.3g}'):,.10g})"
-    told = numbers(then, now).replace("->", "→")
+        return f"(usually {in_unit(to_digits(then, 3), p.unit)})"
+    told = numbers(then, now, p.unit).replace("->", "→")
     return f"({'mean ' if p.kind == Kind.LEVEL else ''}{told})" if told and len(told) <= _LONG else ""
 
 
@@ -218,7 +220,7 @@ def times(factor: float) -> str:
     """Two digits: ``100 times``, ``2.4 times``, ``over 1,000 times``."""
     if factor > _LARGE:
         return "over 1,000 times"
-    return f"{float(f'{factor:.2g}'):,.10g} times"
+    return f"{to_digits(factor, 2)} times"
 
 
 def began(i: Incident) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from driftd.core.act import Act
@@ -23,6 +23,7 @@ class ModelSettings:
     sizes of their own. ``restart``: a new version of the model gets a new reference. ``maintenance``: windows that the
     user has planned. ``given``: the reference is the user's file, and nobody else's. ``objective`` of its service.
     ``prices`` of all models; ``budget``: the money that it may cost a month, None where nobody says.
+    ``units``: in what the numbers of a channel are, by its name.
     """
 
     choose: Chooser
@@ -42,6 +43,7 @@ class ModelSettings:
     objective: Objective = USUAL
     prices: Prices = FREE
     budget: float | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def of_part(self) -> ModelSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -322,7 +322,7 @@ def _roll(known: Known, model: ModelState, number: int, out: Evaluated) -> None:
 
 
 def _muted(known: Known, model: ModelState, evaluation: Evaluation) -> Judgement:
-    judgement, planned = evaluation.judgement, known.maintenance(model)
+    judgement, planned = _in_units(evaluation.judgement, known.settings(model.slice).units), known.maintenance(model)
     if not planned and not model.muted:
         return judgement
     holds = still_open(evaluation)
@@ -330,6 +330,14 @@ def _muted(known: Known, model: ModelState, evaluation: Evaluation) -> Judgement
     at = max((judgement.window_end, *(f.window_end for f in judgement.findings)))
     told, model.muted = muted(planned, waiting, judgement.findings, at)
     return replace(judgement, findings=told)
+
+
+def _in_units(j: Judgement, units: Mapping[str, str]) -> Judgement:
+    """With the units that somebody gave to channels."""
+    if not units:
+        return j
+    found = tuple(replace(f, unit=units.get(f.feature or "", "")) for f in j.findings)
+    return replace(j, findings=found, units=units)
 
 
 def _drifts(model: ModelState) -> bool:

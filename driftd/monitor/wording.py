@@ -23,20 +23,20 @@ def named(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def changed(kind: str, value: float | None, reference_value: float | None) -> str:
-    """``missing 0% -> 62%``; the kind alone where there are no numbers, "" without a kind."""
+def changed(kind: str, value: float | None, reference_value: float | None, unit: str = "") -> str:
+    """``missing 0% -> 62%``; the kind alone where there are no numbers, "" without a kind. ``unit`` of the channel."""
     if not kind or value is None or reference_value is None or not (isfinite(value) and isfinite(reference_value)):
         return named(kind)
-    return _moved(kind, reference_value, value)
+    return _moved(kind, reference_value, value, unit)
 
 
-def _moved(kind: str, then: float, now: float) -> str:
+def _moved(kind: str, then: float, now: float, unit: str) -> str:
     if kind == Kind.GRADUAL:
         return f"gradual: out of range {percents(then, now)}" if percents(then, now) else kind
     if kind in _SHARES:
         return f"{named(kind)} {percents(then, now)}".rstrip()
     if kind == Kind.UNIT and then > 0 and now > 0:
-        return f"unit: {multiplied(then, now)}"
+        return f"unit: {multiplied(then, now, unit)}"
     if kind == Kind.SPREAD:
         return f"spread {now:.2g} times the reference's"
     if kind == Kind.MIX:
@@ -47,7 +47,7 @@ def _moved(kind: str, then: float, now: float) -> str:
     if kind == Kind.JOINT:
         turned = ", it has turned round" if then - now > TURNED * then else ""
         return f"relation to other channels {then:.2g} -> {max(now, 0.0):.2g}{turned}"  # nothing is the least of it
-    told = numbers(then, now)
+    told = numbers(then, now, unit)
     return f"{'mean' if kind == Kind.LEVEL else named(kind)} {told}" if told else named(kind)
 
 
@@ -55,7 +55,7 @@ def said(finding: Finding) -> str:
     """``missing 0% -> 62% since 2026-11-23 05:53``, ``range 0% -> 98%, swapped with fee since ...``; "" for a finding
     without a kind.
     """
-    text = changed(finding.kind, finding.value, finding.reference_value)
+    text = changed(finding.kind, finding.value, finding.reference_value, finding.unit)
     text += f", {why}" if text and (why := labelled(finding.cause, finding.detail)) else ""
     if not text or finding.since is None:
         return text

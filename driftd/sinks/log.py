@@ -62,6 +62,7 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "times": f.times,
         "first_since": f.first_since,
         "since_error_seconds": f.since_error_seconds,
+        "unit": f.unit or None,
     })  # fmt: skip
     return fields
 

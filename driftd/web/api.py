@@ -19,6 +19,7 @@ from driftd.core.reference import Bins
 from driftd.core.refusals import Refusal
 from driftd.core.text import jsonable
 from driftd.metrics.aggregates import QUANTILES
+from driftd.monitor import hints
 from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
@@ -47,7 +48,7 @@ from driftd.web.incidents import (
     IncidentLine,
     Nearby,
     PartLine,
-    advice,
+    alert_of,
     example_lines,
     incident_lines,
     lines_of,
@@ -371,7 +372,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
     known = view.row < values.values.shape[1]
     nothing, bins = np.full(len(values.times), np.nan), m.judgement.reference.bins[view.row]
     series = [
-        Series(name, _list(of), _list(usual.get(c, nothing)), last_in_words(bins, c, of))
+        Series(name, _list(of), _list(usual.get(c, nothing)), last_in_words(bins, c, of, line.unit or ""))
         for c, name, of in (
             (c, name, values.values[:, view.row, c] if known else nothing) for c, name in _columns(m, view.row)
         )
@@ -411,7 +412,7 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     found = named(snapshot, request.get("id"))
     if found is None:
         return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
-    runbook, hint = advice(found.first)
+    runbook, hint = alert_of(found.first), hints.of_incident(found)
     (line,) = lines_of((found,), snapshot)
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
     near, examples = nearby(found, snapshot), example_lines(found)
@@ -553,12 +554,12 @@ def _columns(m: ModelView, row: int) -> list[tuple[int, str]]:
     return [(t.SHARE_MISSING, "missing"), (t.SHARE_UNSEEN, "unseen"), *shares]
 
 
-def last_in_words(bins: Bins, column: int, values: np.ndarray[Any, Any]) -> str:
+def last_in_words(bins: Bins, column: int, values: np.ndarray[Any, Any], unit: str = "") -> str:
     """The last of a channel's ``values`` in words."""
     if not len(values) or np.isnan(values[-1]):
         return ""
     numbers = bins.kind is Kind.NUMERIC and column != t.SHARE_MISSING
-    return spell_value(bins, float(values[-1])) if numbers else share(float(values[-1]))
+    return spell_value(bins, float(values[-1]), unit) if numbers else share(float(values[-1]))
 
 
 def _list(values: np.ndarray[Any, Any]) -> list[float | None]:

@@ -16,7 +16,7 @@ from driftd.core.incident import Incident, Part
 from driftd.judge.natural.kinds import Kind, share_of
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web.format import DAY, number, share
+from driftd.web.format import DAY, number, share, with_unit
 from driftd.web.scales import Floats
 from driftd.web.words import name
 
@@ -143,14 +143,14 @@ def _answers(m: ModelView, seen: _Seen, changed: set[str]) -> Iterator[Answer]:
     for channel in OUTPUTS:
         if channel not in reader.channels:
             continue
-        found = _moved(seen, reader, reader.channels.index(channel))
+        found = _moved(seen, reader, reader.channels.index(channel), j.units.get(channel, ""))
         if found is not None:
             what, before, since, text = found
             moved = channel in changed or channel in open_
             yield Answer(channel, what, before, since, moved, text)
 
 
-def _moved(seen: _Seen, reader: t.ValueReader, row: int) -> tuple[str, float, float, str] | None:
+def _moved(seen: _Seen, reader: t.ValueReader, row: int, unit: str) -> tuple[str, float, float, str] | None:
     """What was compared, before and since, and both in words."""
     labels = reader.labels[row]
     columns = [t.FIRST_SHARE + k for k in range(len(labels))] if labels else [t.MEAN]
@@ -161,4 +161,5 @@ def _moved(seen: _Seen, reader: t.ValueReader, row: int) -> tuple[str, float, fl
     k = max(known)[1]
     before, since = both[k]
     what, spell = (f"share of {name(labels[k])}", share) if labels else ("mean", number)
-    return what, before, since, f"{what} {spell(before)} before, {spell(since)} since"
+    unit = "" if labels else unit
+    return what, before, since, f"{what} {with_unit(spell(before), unit)} before, {with_unit(spell(since), unit)} since"

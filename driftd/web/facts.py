@@ -16,6 +16,7 @@ from driftd.core.incident import Part
 from driftd.core.slice import LABELS, Slice
 from driftd.core.text import plural, when
 from driftd.judge.natural.cause import Cause
+from driftd.monitor import hints
 from driftd.monitor.cause import WITH
 from driftd.monitor.incidents import part_of
 from driftd.monitor.sentence import change_in_words, size_in_words
@@ -33,9 +34,10 @@ Opened = Mapping[tuple[str, str, str], Finding]
 @dataclass(frozen=True, slots=True)
 class ChannelLine:
     """A channel in one line. ``status``: page, ticket, learning or ok. ``what`` happened, in words; ``value`` since the
-    change and ``usual`` in what the ``kind`` is about; ``cause`` what has broken, with ``detail``, as far as that is
-    known; ``sentence`` the same with the channel's name. ``size`` over the least that makes a ``size_of`` (page,
-    ticket), or over the threshold of a window's statistic. ``hint``: where to look; ``runbook``: the alert that fires.
+    change and ``usual`` in what the ``kind`` is about; ``unit`` of the channel's numbers, null where nobody says it;
+    ``cause`` what has broken, with ``detail``, as far as that is known; ``sentence`` the same with the channel's name.
+    ``size`` over the least that makes a ``size_of`` (page, ticket), or over the threshold of a window's statistic.
+    ``hint``: where to look; ``runbook``: the alert that fires.
     """
 
     model: str
@@ -51,6 +53,7 @@ class ChannelLine:
     detail: str | None
     value: float | None
     usual: float | None
+    unit: str | None
     size: float | None
     size_of: str
     can_page: bool
@@ -260,7 +263,7 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
     part = None if told is None or not (changed and kind) else part_of(told)
     cause, detail = (None, None) if part is None else (part.cause or None, part.detail or None)
     word = words.STATUS_WORDS[v.status]
-    advice = words.hint(v.kind, cause or "", v.role.row.hint, v.firing) if changed else ""
+    advice = hints.hint(v.kind, cause or "", v.role.row.hint, v.firing) if changed else ""
     alert = words.runbook(word, v.kind, v.role.row) if changed else ""
     what = _what(v, part, kind) if changed else ""
     return ChannelLine(
@@ -277,6 +280,7 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
         detail,
         value,
         usual,
+        j.units.get(v.name),
         size,
         size_of,
         v.pages or watches_changes(j),
@@ -321,7 +325,7 @@ def _together(j: Judgement, opened: Opened, *, changed: bool = False) -> list[Ch
         ChannelLine(
             j.model, JOINT, "joint", "pairs", words.STATUS_WORDS[joint.status], _known(joint.since) if fires else None,
             what, f"{words.TOGETHER}: {what}" if fires else "", "joint" if fires else None, None, None, None, None,
-            ratio, "threshold", True, None, None, (), words.TOGETHER_HINT if fires else "",
+            None, ratio, "threshold", True, None, None, (), hints.TOGETHER if fires else "",
             (PAGES if joint.status is Status.DRIFT else "DriftdFeatureDrift") if fires else "",
         )
     ]  # fmt: skip

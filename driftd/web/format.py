@@ -63,6 +63,11 @@ def number(value: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
+def with_unit(text: str, unit: str | None) -> str:
+    """``45 EUR`` on one line; the number alone where nobody says its unit."""
+    return f"{text}{NBSP}{unit}" if unit and text != "-" else text
+
+
 def share(value: float) -> str:
     """``0.31 %``, ``62 %``; two digits."""
     if math.isnan(value):

@@ -72,6 +72,7 @@ class PartLine:
     detail: str | None
     value: float | None
     usual: float | None
+    unit: str | None
     size: float | None
     since: float
     told: float
@@ -203,11 +204,10 @@ def named(snapshot: Snapshot, id_: str) -> Incident | None:
     return find(snapshot.incidents, id_)
 
 
-def advice(p: Part) -> tuple[str, str]:
-    """The alert that fires, and where to look."""
+def alert_of(p: Part) -> str:
+    """The alert that fires."""
     row, status = _ROWS.get(p.channel, Role.FEATURE.row), (p.now or p.severity).value
-    hint = words.TOGETHER_HINT if p.channel == JOINT else words.hint(p.kind, p.cause, row.hint)
-    return words.runbook(status, p.kind, row), hint
+    return words.runbook(status, p.kind, row)
 
 
 def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
@@ -224,15 +224,16 @@ def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
 def _part(p: Part) -> PartLine:
     return PartLine(
         p.model, p.channel, (p.now or p.severity).value, p.ended is None, size_in_words(p), p.kind or None,
-        p.cause or None, p.detail or None, p.value, p.reference_value, p.size if isfinite(p.size) else None, p.since,
-        p.told, p.ended,
+        p.cause or None, p.detail or None, p.value, p.reference_value, p.unit or None,
+        p.size if isfinite(p.size) else None, p.since, p.told, p.ended,
     )  # fmt: skip
 
 
 def _entry(e: Entry) -> EntryLine:
     text = _STEPS.get(e.step, "")
     if e.step in {Step.JOINED, Step.ROSE, Step.NAMED} and (e.kind or e.channel == JOINT):
-        what = "; ".join(filter(None, [words.what(e.kind, e.value, e.reference_value), labelled(e.cause, e.detail)]))
+        said = words.what(e.kind, e.value, e.reference_value, e.unit)
+        what = "; ".join(filter(None, [said, labelled(e.cause, e.detail)]))
         text = what if e.step is Step.JOINED else f"{text}: {what}"
     if e.step is Step.CALMED:
         text = words.over(e.detail)

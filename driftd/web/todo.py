@@ -12,7 +12,7 @@ from driftd.monitor import branches, steps
 from driftd.monitor.cause import WITH
 from driftd.monitor.sentence import began
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web.incidents import advice
+from driftd.web.incidents import alert_of
 from driftd.web.runbook import Names
 
 
@@ -38,7 +38,7 @@ def about(snapshot: Snapshot, alert: str, model: str, channel: str, id_: str) ->
     mine = [found] if found is not None else sorted(open_ones(snapshot.incidents), key=lambda i: -i.opened)
     for i in mine:
         for p in i.strongest:
-            if p.model == model and (p.channel == channel if channel else advice(p)[0] == alert):
+            if p.model == model and (p.channel == channel if channel else alert_of(p) == alert):
                 return names_of(i, snapshot, p)
     return Names(model, channel, snapshot.external_url.rstrip("/"))
 

@@ -8,9 +8,6 @@ from typing import Final
 from driftd.core.channel import JOINT, RoleRow
 from driftd.core.finding import Finding, Status
 from driftd.core.text import clean, plural
-from driftd.detectors.registry import faults
-from driftd.judge.natural.cause import Cause
-from driftd.judge.natural.kinds import Kind
 from driftd.monitor.incidents import part_of
 from driftd.monitor.sentence import size_in_words
 from driftd.monitor.steps import PAGES, ticket_alert
@@ -24,24 +21,6 @@ STATUS_WORDS: Final[Mapping[Status, str]] = {
     Status.OK: "ok",
 }
 TOGETHER: Final = "how channels move together"
-_HINTS: Final[Mapping[str, str]] = {
-    Kind.FROZEN: "Values repeat: is a cache, a job or a sensor stuck?",
-    Kind.UNIT: "All numbers by one factor: did a unit, a currency or a scale change?",
-    Kind.JOINT: "It no longer moves with its siblings: check a join, a mapping or a sign.",
-}
-"""Where to look, for kinds that are no fault of a detector."""
-_BY_CAUSE: Final[Mapping[str, str]] = {
-    Cause.TYPE: "Values came as another type: was the producer's schema or serialisation released anew?",
-    Cause.SWAPPED: "Two fields carry each other's values: did a mapping or the order of columns change?",
-    Cause.UNIT: "Values came in another unit: did a unit, a currency or a scale change at the source?",
-    Cause.SIGN: "Values came with the other sign: did a convention (debit, credit; east, west) change?",
-    Cause.CLIPPED: "A limit cuts the values: look for a cap, or a narrower type, upstream.",
-    Cause.HOURS: "Hours moved as one: look for a time zone, or clocks that were changed.",
-    Cause.RENAMED: "Known values came under new names: did their spelling or their codes change?",
-    Cause.JOIN: "Values belong to other events: check the keys and the order of a join.",
-}
-"""Where to look, for causes that say more than their kind."""
-TOGETHER_HINT: Final = "Each channel alone may look normal. Check a join, a mapping or a sign between the two."
 
 
 def name(text: str) -> str:
@@ -53,9 +32,9 @@ def channel_name(feature: str | None) -> str:
     return "the model as a whole" if feature is None else TOGETHER if feature == JOINT else name(feature)
 
 
-def what(kind: str, value: float | None, usual: float | None) -> str:
+def what(kind: str, value: float | None, usual: float | None, unit: str = "") -> str:
     """``missing 0% → 62%``; "has changed" where no kind is known."""
-    text = changed(kind, value, usual).replace("->", "→").removeprefix("unit: ")
+    text = changed(kind, value, usual, unit).replace("->", "→").removeprefix("unit: ")
     return text or named(kind) or "has changed"
 
 
@@ -71,17 +50,6 @@ def told(finding: Finding) -> str:
     if finding.kind and finding.feature is not None:
         return size_in_words(part_of(finding))
     return clean(finding.because.replace("->", "→"), 200)
-
-
-def hint(kind: str, cause: str, own: str, firing: Sequence[str] = ()) -> str:
-    """Where to look, in a sentence: by cause, else by kind, else by the worst detector that fires, else as the
-    channel's role has it (``own``).
-    """
-    known = faults()
-    if kind:
-        by_kind = {k: fault.hint for fault in known.values() for k in fault.changes}
-        return _BY_CAUSE.get(cause) or by_kind.get(kind) or _HINTS.get(kind, own)
-    return next((known[d].hint for d in firing if d in known), own)
 
 
 def runbook(status: str, kind: str, role: RoleRow) -> str:

@@ -304,6 +304,7 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         objective=_objective(settings, model),
         prices=_prices(settings),
         budget=None if model is None else model.cost.budget,
+        units=settings.units | ({} if model is None else model.units),
     )
 
 

@@ -95,6 +95,7 @@ def alert(**more: str) -> dict[str, Any]:
             "description": "amount: unit since 14:20 UTC",
             "runbook_url": "https://wiki.corp/DriftdModelDrift.md",
             "dashboard_url": "https://grafana.corp/d/driftd/driftd?var-model=fraud",
+            "incident_url": "https://driftd.corp/incident?id=5f1e",
         },
         "startsAt": "2026-11-29T14:24:00Z",
         "endsAt": "2026-11-29T15:30:00Z",
@@ -127,6 +128,7 @@ def test_the_text_has_time_owner_and_links(amtool: str, tmp_path: Path) -> None:
         "Model fraud has drifted",
         "amount: unit since 14:20 UTC",
         "Alert since 2026-11-29 14:24 UTC. Owner: ann.",
+        "Incident: https://driftd.corp/incident?id=5f1e",
         "Runbook: https://wiki.corp/DriftdModelDrift.md",
         "Dashboard: https://grafana.corp/d/driftd/driftd?var-model=fraud",
     ]
@@ -135,10 +137,41 @@ def test_the_text_has_time_owner_and_links(amtool: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
+def test_the_incident_is_what_a_message_leads_to_and_the_dashboard_where_there_is_none(
+    amtool: str, tmp_path: Path
+) -> None:
+    assert rendered(amtool, tmp_path, "driftd.incident", alert()) == "https://driftd.corp/incident?id=5f1e"
+    none = alert()
+    none["annotations"]["incident_url"] = ""
+    assert rendered(amtool, tmp_path, "driftd.incident", none).startswith("https://grafana.corp/")
+    for name, kind in (("driftd.text", "text"), ("driftd.slack.text", "text"), ("driftd.html", "html")):
+        assert "https://driftd.corp/incident?id=5f1e" in rendered(amtool, tmp_path, name, alert(), kind=kind)
+        assert "Incident" not in rendered(amtool, tmp_path, name, none, kind=kind)
+    config = configuration(Receivers(("pagerduty:/key", "slack:/url#ml"), ("webhook:http://x",)))
+    page = next(r for r in yaml.safe_load(config)["receivers"] if r["name"] == "page")
+    assert page["pagerduty_configs"][0]["client_url"] == '{{ template "driftd.incident" . }}'
+    assert [link["text"] for link in page["pagerduty_configs"][0]["links"]] == ["Incident", "Runbook", "Dashboard"]
+    assert page["slack_configs"][0]["title_link"] == '{{ template "driftd.incident" . }}'
+
+
+@pytest.mark.integration
+def test_of_many_alerts_the_first_is_told_whole_and_the_others_in_a_line(amtool: str, tmp_path: Path) -> None:
+    ten = [alert(model=f"m{k}") for k in range(10)]
+    text = rendered(amtool, tmp_path, "driftd.text", *ten)
+    assert text.count("amount: unit since") == 1
+    assert "- Model m9 has drifted https://driftd.corp/incident?id=5f1e" in text
+    slack = rendered(amtool, tmp_path, "driftd.slack.text", *ten)
+    assert slack.count("Runbook") == 1
+    assert "<https://driftd.corp/incident?id=5f1e|Model m9 has drifted>" in slack
+    html = rendered(amtool, tmp_path, "driftd.html", *ten, kind="html")
+    assert '<a href="https://driftd.corp/incident?id=5f1e">Model m9 has drifted</a>' in html
+
+
+@pytest.mark.integration
 def test_a_name_from_the_topic_can_neither_call_a_channel_nor_be_markup(amtool: str, tmp_path: Path) -> None:
     bad = alert(model="<!channel> & <b>")
     for name in ("driftd.slack.subject", "driftd.slack.text"):
-        text = rendered(amtool, tmp_path, name, bad)
+        text = rendered(amtool, tmp_path, name, bad, bad)
         assert "&lt;!channel&gt; &amp; &lt;b&gt;" in text
         assert "<!channel>" not in text
     html = rendered(amtool, tmp_path, "driftd.html", bad, kind="html")

@@ -127,6 +127,13 @@ def _wait_for_the_inhibitor(server: Alertmanager, job: str) -> None:
         pytest.param(
             "DriftdErrorBudgetBurnFast", "DriftdErrorBudgetBurnSlow", True, id="the slow burn during the fast"
         ),
+        pytest.param("DriftdNoData", "DriftdSampleRatioBroken", True, id="a split that gets nothing"),
+        pytest.param("DriftdMostRejected", "DriftdNoData", True, id="a model whose records are all refused"),
+        pytest.param("DriftdChallengerWorse", "DriftdErrorDrift", True, id="errors that a challenger makes"),
+        pytest.param("DriftdChallengerWorse", "DriftdLatencyBudgetBurnSlow", True, id="a challenger that is slow"),
+        pytest.param("DriftdChallengerWorse", "DriftdFeatureDrift", False, id="inputs are no variant's"),
+        pytest.param("DriftdCostBudgetBurnFast", "DriftdCostBudgetExceeded", True, id="the month of what burns fast"),
+        pytest.param("DriftdModelDrift", "DriftdCostBudgetBurnFast", False, id="money is another matter"),
         pytest.param("DriftdDown", "DriftdErrorBudgetBurnFast", False, id="a burning budget is news all the same"),
         pytest.param("DriftdRejects", "DriftdModelDrift", False, id="rejects do not hide drift"),
         pytest.param("DriftdMostRejected", "DriftdModelDrift", False, id="nor do many of them"),
@@ -136,7 +143,8 @@ def _wait_for_the_inhibitor(server: Alertmanager, job: str) -> None:
 )
 def test_inhibition(alertmanager: Alertmanager, source: str, target: str, inhibited: bool, request: Any) -> None:
     model = {"job": f"driftd-{abs(hash(request.node.name))}", "model": "fraud"}  # apart from the other cases
-    about_model = source not in {"DriftdDown", "DriftdLoopStuck", "DriftdKafkaDisconnected", "DriftdConsumerLag"}
+    of_driftd = {"DriftdDown", "DriftdLoopStuck", "DriftdKafkaDisconnected", "DriftdConsumerLag", "DriftdMostRejected"}
+    about_model = source not in of_driftd
     cause = _labels(source, **(model if about_model else {"job": model["job"]}))
     effect = _labels(target, **model)
     other = _labels(target, job=model["job"], model="churn")
@@ -171,12 +179,13 @@ def test_a_second_fault_of_a_model_is_an_incident_of_its_own(
 
 
 @pytest.mark.integration
-def test_features_of_one_model_come_in_one_notification(
+def test_tickets_of_one_model_come_in_one_notification_whatever_alerts_they_are(
     start_alertmanager: StartAlertmanager, webhook: Webhook
 ) -> None:
     server = start_alertmanager(_hurried(webhook))
     model = {"job": "driftd", "model": "fraud"}
-    server.post(*(_labels("DriftdFeatureDrift", **model, feature=feature) for feature in ("amount", "age", "country")))
+    tickets = [_labels("DriftdFeatureDrift", **model, feature=feature) for feature in ("amount", "age")]
+    server.post(*tickets, _labels("DriftdMissingValues", **model, feature="country"))
     server.post(_labels("DriftdFeatureDrift", job="driftd", model="churn", feature="tenure"))
     webhook.wait_for("firing", "DriftdFeatureDrift", "/ticket")
     wait_until(lambda: len(webhook.notifications) == 2, "both models' notifications")

@@ -20,7 +20,7 @@ from driftd.web.acts import act_lines
 from driftd.web.chart import bullet, pair, pixels
 from driftd.web.episodes import episodes
 from driftd.web.facts import ChannelLine, channel_line, silence_in_words
-from driftd.web.format import large, number, share, times
+from driftd.web.format import large, number, share, times, with_unit
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
 from driftd.web.pages.values import charts_of, spell_value, usual_and_now
@@ -80,7 +80,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         snapshot,
         m=m,
         line=line,
-        beside=usual_and_now(line.kind, Values.of(m, stretch), row, since),
+        beside=usual_and_now(line.kind, Values.of(m, stretch), row, since, line.unit or ""),
         silent=silence_in_words(m, snapshot.now),
         part=Slice(m.name).part,
         reference=reference,
@@ -142,7 +142,8 @@ def _histogram(bins: Bins, before: Floats, after: Floats, line: ChannelLine, bot
     medians = float(both[0][t.P50]), float(both[1][t.P50])
     p, q = (s[FIRST_VALUE : bins.used] for s in shares)
     apart = [("missing", float(shares[0][MISSING]), float(shares[1][MISSING]))]
-    said = f"Histogram of {line.channel}: median {number(medians[0])} in the reference, {number(medians[1])} now"
+    usual, now = (with_unit(number(median), line.unit) for median in medians)
+    said = f"Histogram of {line.channel}: median {usual} in the reference, {now} now"
     if bins.discrete and len(bins.edges) - 1 <= BARS:
         apart += [("below", float(p[0]), float(q[0]))] * bool(p[0] or q[0])
         apart += [("above", float(p[-1]), float(q[-1]))] * bool(p[-1] or q[-1])

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from driftd.core.channel import JOINT
 from driftd.core.incident import Incident
+from driftd.monitor import hints
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named as kind_in_words
 from driftd.web import words
@@ -20,7 +21,7 @@ from driftd.web.format import times
 from driftd.web.incidents import (
     ExampleLine,
     PartLine,
-    advice,
+    alert_of,
     example_lines,
     lines_of,
     named,
@@ -67,13 +68,11 @@ def report(request: Request, snapshot: Snapshot) -> bytes | None:
 
 def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
     parts, (line,) = part_lines(i), lines_of((i,), snapshot)
-    alert, hint = advice(i.first)
     examples, (charts, beside) = _examples(i), _charts(i, snapshot)
     return {
         "line": line,
-        "hint": hint,
-        "alert": alert,
-        "everything": i.everything,
+        "hint": hints.of_incident(i),
+        "alert": alert_of(i.first),
         "parts": [_row(p) for p in parts[:MOST_PARTS]],
         "more_parts": max(len(parts) - MOST_PARTS, 0),
         "calmed": sum(not p.open for p in parts),
@@ -130,4 +129,6 @@ def _charts(i: Incident, snapshot: Snapshot) -> tuple[list[Markup], str]:
     stretch = Stretch(Span(i.since - around, last), "", None)
     charts = charts_of(m, view, line, stretch, snapshot)[0][:MOST_CHARTS]
     until_end = Values.of(m, Stretch(Span(i.since - around, end), "", None))
-    return [chart.svg_with_caption() for chart in charts], usual_and_now(part.kind, until_end, view.row, part.since)
+    return [chart.svg_with_caption() for chart in charts], usual_and_now(
+        part.kind, until_end, view.row, part.since, part.unit
+    )

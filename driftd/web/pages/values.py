@@ -18,7 +18,7 @@ from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.chart import Band, Line, Mark, TimeChart
 from driftd.web.facts import ChannelLine
-from driftd.web.format import number, share
+from driftd.web.format import number, share, with_unit
 from driftd.web.series import Stretch, Usual, Values, column_of, grid_of, usual_of, versions_begun
 from driftd.web.snapshot import ChannelView
 
@@ -60,10 +60,16 @@ class _Drawing:
     usual: Usual
     snapshot: Snapshot
 
+    @property
+    def measured(self) -> str:
+        """In what the channel's numbers are, "" where nobody says."""
+        return self.line.unit or ""
+
     def numbers(self) -> Iterator[TimeChart]:
-        unit = "numbers as they come"
+        unit = self.measured or "numbers as they come"
+        in_words = f"{self.measured}; " if self.measured else ""
         if self.line.kind == ChangeKind.UNIT:
-            yield self._chart("Typical size", "geometric mean of the numbers but 0", t.TYPICAL, height=130)
+            yield self._chart("Typical size", f"{in_words}geometric mean of the numbers but 0", t.TYPICAL, height=130)
         if self.view.role is Role.ERROR:  # 0 or 1: quantiles say nothing
             yield self._chart("Mean", "share of the events that failed; dashed: the reference's", t.MEAN)
             return
@@ -79,7 +85,7 @@ class _Drawing:
             more=outer,
             height=150,
         )
-        yield self._chart("Mean", "dashed: the reference's", t.MEAN)
+        yield self._chart("Mean", f"{in_words}dashed: the reference's", t.MEAN)
 
     def categories(self) -> Iterator[TimeChart]:
         labels = self.view.judgement.reference.bins[self.view.row].categories[: t.TOP]
@@ -115,7 +121,8 @@ class _Drawing:
                 Line(whole.times, np.where(whole.times + half >= since, whole.values, np.nan), "l-now", whole.gap)
             )
         known = whole.values[~np.isnan(whole.values)]
-        spell = share if shares else partial(spell_value, self.view.judgement.reference.bins[self.view.row])
+        bins = self.view.judgement.reference.bins[self.view.row]
+        spell = share if shares else partial(spell_value, bins, unit=self.measured)
         last = spell(float(known[-1])) if len(known) else "-"
         span, limits = self.stretch.span, [] if shares else self._ends(whole)
         marks = [Mark(at, f"version {words.name(v)}") for at, v in versions_begun(self.m, span)]
@@ -129,20 +136,21 @@ class _Drawing:
         edges = self.view.judgement.reference.bins[self.view.row].edges
         ends = ((np.inf, edges[-1], "greatest"), (-np.inf, edges[0], "least")) if len(edges) else ()
         return [
-            (float(edge), f"the reference's {word}: {number(float(edge))}", "ref")
+            (float(edge), f"the reference's {word}: {with_unit(number(float(edge)), self.measured)}", "ref")
             for beyond, edge, word in ends
             if (line.values == beyond).any()
         ]
 
 
-def spell_value(bins: Bins, value: float) -> str:
+def spell_value(bins: Bins, value: float, unit: str = "") -> str:
     """A number; where it lies beyond the reference's values, beyond which."""
     if math.isinf(value) and len(bins.edges):
-        return f"> {number(float(bins.edges[-1]))}" if value > 0 else f"< {number(float(bins.edges[0]))}"
-    return number(value)
+        beyond = f"> {number(float(bins.edges[-1]))}" if value > 0 else f"< {number(float(bins.edges[0]))}"
+        return with_unit(beyond, unit)
+    return with_unit(number(value), unit)
 
 
-def usual_and_now(kind: str | None, found: Values, row: int, since: float | None) -> str:
+def usual_and_now(kind: str | None, found: Values, row: int, since: float | None, unit: str = "") -> str:
     """``typical size 20.9 → 2,030`` of another unit: a factor alone says nothing of the values that came."""
     if kind != ChangeKind.UNIT or since is None or row >= found.values.shape[1]:
         return ""
@@ -152,4 +160,4 @@ def usual_and_now(kind: str | None, found: Values, row: int, since: float | None
     if not all(len(side) for side in sides):
         return ""
     before, after = (float(np.median(side)) for side in sides)
-    return f"typical size {number(before)} → {number(after)}"
+    return f"typical size {number(before)} → {with_unit(number(after), unit)}"

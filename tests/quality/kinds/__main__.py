@@ -22,14 +22,18 @@ import numpy as np
 from driftd.config.settings import Settings
 from driftd.core.event import EventBatch
 from driftd.core.finding import CHANGE, Finding, Status
+from driftd.core.incident import PIPELINE
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.state import State
 from driftd.learn.build import Learning, build
+from driftd.monitor.silence import silence
+from driftd.monitor.state import ModelState
 from driftd.wiring.app import pipeline_of
 from tests.quality.everyday.judging import batch_of
 from tests.quality.everyday.traffic import DAY, HOUR, Base, Columns, Floats
-from tests.quality.kinds.bases import everyday, of_flights
+from tests.quality.kinds.bases import LATENCY, VERSION, everyday, of_flights
+from tests.quality.kinds.faults import SILENT as NOTHING
 from tests.quality.kinds.faults import Fault, faults_of, put
 from tests.unit.core.make import feed
 
@@ -46,6 +50,8 @@ CLAIMS: Final = (
     "type_changed",
 )
 """Causes that nothing but a fault has; the flights have gaps and new values of their own."""
+SOON, KNOWN_DAYS = 3600.0, 2
+"""Seconds within which the silence of a model must page, where its hours are known of two other days."""
 RIGHT, GENERAL, WRONG, SILENT = "right", "general", "wrong", "silent"
 
 
@@ -60,17 +66,34 @@ class Case:
 
 def batch(base: Base, times: Floats, columns: Columns) -> EventBatch:
     rows, refused = batch_of(base, times, columns)
-    return EventBatch(rows.model, rows.offsets, rows.times, rows.columns, rows.fields, refused=refused)
+    fields = dict(rows.fields) | {"latency_seconds": columns[LATENCY].astype(np.float64)}
+    versions = columns[VERSION].tolist()
+    return EventBatch(rows.model, rows.offsets, rows.times, rows.columns, fields, versions, refused=refused)
 
 
-def found(base: Base, reference: Reference, times: Floats, columns: Columns) -> list[Finding]:
-    """What the pipeline says of a stretch."""
+def found(base: Base, reference: Reference, times: Floats, columns: Columns) -> tuple[list[Finding], ModelState]:
+    """What the pipeline says of a stretch, and how the model is after it."""
     p, state = pipeline_of(Settings()), State()
     p.adopt(state, Slice("m"), reference)
     rows, out = batch(base, times, columns), list[Finding]()
     for part in np.array_split(np.arange(len(rows)), max(len(rows) // 2000, 1)):
         out += feed(p, state, ("t", 0), rows.take(part)).findings
-    return out
+    return out, state.models[Slice("m")]
+
+
+def silent(model: ModelState, last: float) -> tuple[str, str]:
+    """When a model that stops would be told as silent."""
+    due = silence(model.timeline, last)
+    return f"ticket after {due.ticket:.0f} s, page after {due.page:.0f} s", RIGHT if due.page <= SOON else SILENT
+
+
+def of_incidents(model: ModelState, begins: float) -> tuple[str, str]:
+    """Whether an incident since then is about the pipeline as a whole."""
+    mine = [i for i in model.incidents if i.opened > begins]
+    said = "; ".join(f"{i.kind} {i.cause} of {len(i.parts)}" for i in mine)
+    if any(i.cause == PIPELINE for i in mine):
+        return said, RIGHT
+    return said, WRONG if any(i.cause in CLAIMS for i in mine) else GENERAL if mine else SILENT
 
 
 def verdict(fault: Fault, findings: list[Finding], begins: float) -> tuple[str, str]:
@@ -90,6 +113,13 @@ def verdict(fault: Fault, findings: list[Finding], begins: float) -> tuple[str, 
     if not last:
         return "", SILENT
     said = "; ".join(f"{f.feature}: {f.kind} {f.cause} {f.detail}".strip() for f in last.values())
+    named = {f.new_version for f in findings if f.feature in fault.channels and f.window_end > begins} - {None}
+    if named - {fault.version}:
+        return f"{said}; version {named}", WRONG
+    if fault.version is not None:
+        return said, RIGHT if named else GENERAL
+    if fault.kinds:
+        return said, RIGHT if all(f.kind in fault.kinds and not f.cause for f in last.values()) else WRONG
     names = [f for f in last.values() if f.cause]
     if any(f.cause != fault.cause or fault.detail not in f.detail for f in names):
         same = all(f.cause == fault.cause and not f.detail for f in names)
@@ -116,10 +146,20 @@ def run(seed: int, models: int, only: str) -> Iterator[Case]:
                 start = base.judged + float(draw.integers(0, 8)) * DAY + float(draw.uniform(0, 12)) * HOUR
                 begins = start + float(draw.uniform(4, 8)) * HOUR
                 slow = fault.cause == "gradual"
+                start -= KNOWN_DAYS * DAY if fault.cause == NOTHING else 0.0
                 times, columns = base.between(start, begins + (48 if slow else 12) * HOUR)
                 if not put(base, fault, times, columns, begins, draw):
                     continue
-                said, how = verdict(fault, found(base, reference, times, columns), begins)
+                if fault.cause == NOTHING:
+                    kept = times < begins
+                    times, columns = times[kept], {n: c[kept] for n, c in columns.items()}
+                findings, model = found(base, reference, times, columns)
+                if fault.cause == NOTHING:
+                    said, how = silent(model, float(times[-1]))
+                elif fault.cause == PIPELINE:
+                    said, how = of_incidents(model, begins)
+                else:
+                    said, how = verdict(fault, findings, begins)
                 yield Case(seed, f"{base.name} {number}", fault, said, how)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,9 +18,23 @@ NUMBERS = ("hour", "distance", "temp", "wind_speed", "precip", "visib")
 CATEGORIES = ("carrier", "origin", "dest", "dow")
 
 
+LATENCY, VERSION = "latency", "version"
+"""Columns that every base has beside those of its traffic: seconds to answer, and the version that answers."""
+USUAL: Final = 0.08
+"""Seconds: the median of usual latencies; by day a fifth more."""
+
+
 @cache
 def everyday(number: int, seed: int) -> Base:
-    return draw(number, seed, every=True)
+    return _served(draw(number, seed, every=True), np.random.default_rng([seed, 8, number]))
+
+
+def _served(base: Base, rng: np.random.Generator) -> Base:
+    """With a version, and latencies that are lognormal and follow the hour."""
+    busy = 1 + 0.2 * np.sin(2 * np.pi * base.times / DAY)
+    latency = USUAL * busy * np.exp(0.5 * rng.normal(size=len(base.times)))
+    versions = np.full(len(base.times), "7", object)
+    return replace(base, columns=base.columns | {LATENCY: latency, VERSION: versions})
 
 
 @cache
@@ -36,4 +51,5 @@ def of_flights(number: int, seed: int) -> Base:
     answers = Answers((), 0.0, 0.0, regression=False)
     day = int(np.random.default_rng([seed, 7, number]).integers(0, 270))
     start = float(times.min() // DAY * DAY) + day * DAY
-    return Base("flights", times[order], columns, NUMBERS, CATEGORIES, answers, start, ("temp",))
+    base = Base("flights", times[order], columns, NUMBERS, CATEGORIES, answers, start, ("temp",))
+    return _served(base, np.random.default_rng([seed, 9, number]))

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.incident import PIPELINE
 from tests.quality.everyday.faults import distinct
 from tests.quality.everyday.traffic import DAY, HOUR, Base, Columns, Floats
+from tests.quality.kinds.bases import LATENCY, VERSION
 
 Bools = NDArray[np.bool_]
 GAPS, ONE_VALUE = 0.1, 0.6
+NEW, BEFORE_HOURS = "8", 5.0
+"""The version that comes with the fault, or so long before it."""
+SLOW: Final = ("latency_p50", "latency_p99")
+SILENT: Final = "silent"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``name`` of the row in the table; ``cause`` that is right, and a text that its detail must have."""
+    """``name`` of the row in the table; ``cause`` that is right, and a text that its detail must have; ``kinds`` that
+    are right where there is no cause, none: any; ``version`` that must be named with it.
+    """
 
     name: str
     cause: str
     channels: tuple[str, ...]
     size: Any = 0.0
     detail: str = ""
+    kinds: tuple[str, ...] = ()
+    version: str | None = None
 
 
 def faults_of(base: Base, rng: np.random.Generator) -> Iterator[Fault]:
@@ -66,11 +76,17 @@ def faults_of(base: Base, rng: np.random.Generator) -> Iterator[Fault]:
         Fault("gradual", "gradual", one(steady), 0.0),
         Fault("no cause: a level", "", one(steady), ("level", float(rng.choice([0.7, 1.5, 3.0])))),
         Fault("no cause: a spread", "", one(steady), ("spread", float(rng.choice([0.4, 2.0])))),
-        Fault("no cause: a mix", "", one(few), ("mix", 0.4)),
+        Fault("no cause: a mix", "", one(few), ("mix", 0.4), kinds=("mix", "level")),
         Fault("no cause: a storm", "", weather, ("storm", 2.5)),
+        Fault("everything at once", PIPELINE, base.features, str(rng.choice(["null", "shuffled", "cut off"]))),
+        Fault("a new version", "", one(steady), ("level", 3.0), version=NEW),
+        Fault("no cause: a version of 5 hours before", "", one(steady), ("level", 3.0)),
+        Fault("latency, all requests", "", (LATENCY,), (1.0, 4.0), kinds=SLOW),
+        Fault("latency, one in ten", "", (LATENCY,), (0.1, 20.0), kinds=SLOW),
+        Fault("silent", SILENT, ()),
     ]
     for fault in every:
-        if fault.channels:
+        if fault.channels or fault.cause == SILENT:
             yield fault
 
 
@@ -103,6 +119,16 @@ def put(base: Base, fault: Fault, times: Floats, columns: Columns, begins: float
     one value, which is frozen.
     """
     on = times >= begins
+    if fault.cause == SILENT:
+        return True
+    if fault.cause == PIPELINE:
+        return _pipeline(fault, columns, on, rng)
+    if fault.channels == (LATENCY,):
+        share, factor = fault.size
+        columns[LATENCY][on & (rng.random(len(times)) < share)] *= factor
+        return True
+    if fault.version is not None or fault.name.endswith("5 hours before"):
+        columns[VERSION][times >= (begins if fault.version else begins - BEFORE_HOURS * HOUR)] = NEW
     _, ref = base.between(base.judged - 14 * DAY, base.judged)
     if fault.cause == "swapped":
         a, b = fault.channels
@@ -118,6 +144,18 @@ def put(base: Base, fault: Fault, times: Floats, columns: Columns, begins: float
     if base.answers.tables:
         for name, values in base.answers.of({k: v[on] for k, v in columns.items()}).items():
             columns[name][on] = values
+    return True
+
+
+def _pipeline(fault: Fault, columns: Columns, on: Bools, rng: np.random.Generator) -> bool:
+    """All features are null; each has values of other events of that hour; or all are cut off to their first value."""
+    for name in fault.channels:
+        x = columns[name]
+        if fault.size == "shuffled":
+            x[on] = x[rng.permutation(np.flatnonzero(on))]
+        else:
+            null = np.nan if x.dtype.kind == "f" else None
+            x[on] = null if fault.size == "null" else x[0]
     return True
 
 

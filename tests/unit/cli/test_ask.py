@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bcrypt
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 
 from driftd.cli import cli
 from driftd.cli.ask import channel_lines, fetched
+from driftd.cli.incident_lines import incident_lines
 from driftd.core.errors import ConfigError, SourceError
+from driftd.core.text import minute
 from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
 from driftd.web import HttpServer, Views
@@ -71,6 +74,59 @@ def test_explain_says_what_where_and_what_to_do(url: str) -> None:
     one = told("explain", "fraud", "hour", "--url", url)
     assert "mean" in one
     assert "regime               independent" in one
+
+
+def test_explain_says_the_unit_of_numbers_and_none_of_shares() -> None:
+    plain = snapshot()
+    models = [replace(m, judgement=m.judgement and replace(m.judgement, units={"hour": "h"})) for m in plain.models]
+    body = json.loads(
+        answer(request_of("/api/v1/channel?model=fraud&channel=hour", None), lambda: replace(plain, models=models)).body
+    )
+    lines = {line.split()[0]: line for line in channel_lines(body)}
+    assert " h" in lines["mean"]
+    assert lines["mean"].count(" h") == 1 + ("usual" in lines["mean"])
+    assert " h" not in lines["missing"]
+    assert body["channel"]["unit"] == "h"
+
+
+def test_explain_says_the_timeline_what_came_of_it_and_what_to_do(url: str) -> None:
+    lines = told("explain", "fraud", "--url", url).splitlines()
+    opened, past = incidents()
+    at = lines.index(f"Incident {opened.id}: PAGE {sentence(opened, NOW)}")
+    block = lines[at + 1 :]
+    timeline = block[block.index("  Timeline (UTC)") + 1 : block.index("  What to do")]
+    assert [line.split(maxsplit=1)[0] for line in timeline[:3]] == ["05:57", "05:57", "06:00"]
+    assert timeline[0].endswith("fraud, cat_country: missing 0% \u2192 24% (page)")
+    assert timeline[1].endswith("fraud: somebody was called (page)")
+    assert any("beside it, fraud: version 8 began to answer" in line for line in timeline)
+    steps = block[block.index("  What to do") + 1 :]
+    assert steps[0].startswith("    1. Say that you look at it")
+    assert f"driftd ack {opened.id}" in steps[0]
+    assert any("predictions / 3 / 18205  id 9f3c  before" in line for line in steps)
+    assert any("predictions / 3 / 18311  id cat_country  since cat_country" in line for line in steps)
+    assert past.id not in "\n".join(lines)  # it is over
+
+
+def test_explain_of_a_channel_has_its_incidents_alone_and_of_a_time_those_that_lasted_then(url: str) -> None:
+    opened, past = incidents()
+    assert "Incident" not in told("explain", "fraud", "age", "--url", url)
+    assert f"Incident {opened.id}: PAGE" in told("explain", "fraud", "hour", "--url", url)
+    then = told("explain", "fraud", "cat_country", "--at", minute(past.since + 600), "--url", url)
+    assert f"Incident {past.id}: ENDED" in then
+    assert opened.id not in then
+    found = json.loads(told("explain", "fraud", "--output", "json", "--url", url))["incidents"]
+    assert [b["incident"]["id"] for b in found] == [opened.id]
+
+
+def test_of_many_incidents_two_are_told_whole_and_a_long_timeline_is_cut_in_the_middle() -> None:
+    body = json.loads(answer(request_of(f"/api/v1/incident?id={incidents()[0].id}", None), snapshot).body)
+    long = body | {"timeline": [body["timeline"][0] | {"text": f"entry {i}"} for i in range(40)]}
+    lines = list(incident_lines([long, body, body]))
+    assert sum(line.startswith("Incident ") for line in lines) == 3
+    assert lines.count("  What to do") == 2
+    first = lines[lines.index("  Timeline (UTC)") :]
+    assert [line.split()[-2] for line in first[1:14]] == [*"0123", "more", *map(str, range(32, 40))]
+    assert first[5].strip() == "... 28 more ..."
 
 
 def test_explain_has_the_values_of_the_last_stretch_and_none_that_are_older() -> None:

@@ -495,7 +495,7 @@ def big_page() -> MetricsSink:
         s.update(labelled(j) if k == 0 else j, COUNTS, sighted(on))
     tried = (WORSE,)
     s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0, experiments=tried))
-    told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
+    told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "Look.", "")
     s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
     s.learning("new", 0.1, COUNTS)
     s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300}})

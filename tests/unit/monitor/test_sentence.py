@@ -135,6 +135,25 @@ def test_a_version_that_began_then_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "usual", "cause", "what"),
+    [
+        ("unit", 4500.0, 45.0, "", "amount is 100 times larger (usually 45 EUR)"),
+        ("unit", 62.1, 3.1, "", "amount is 20 times larger (3.1 → 62.1 EUR)"),
+        ("level", 22.0, 25.0, "", "amount is 12% smaller (mean 25 → 22 EUR)"),
+        ("unknown", 22.0, 25.0, "", "amount has changed, cause unknown (25 → 22 EUR)"),
+        ("frozen", 0.5, 0.1, "clipped", "amount is clipped above 100 EUR"),
+        ("missing", 1.0, 0.002, "", "amount 100% missing (usually 0.2%)"),
+        ("spread", 3.14, 1.0, "", "amount varies 3.1 times as much as usual"),
+    ],
+)
+def test_numbers_have_their_unit_and_shares_have_none(
+    kind: str, value: float, usual: float, cause: str, what: str
+) -> None:
+    given = replace(one(kind, value, usual), unit="EUR", cause=cause, detail="above 100" if cause else "")
+    assert said(given) == f"fraud: {what} since 14:20 UTC; 12 other channels unchanged"
+
+
 def test_every_kind_has_a_known_answer() -> None:
     assert {kind for kind, *_ in KNOWN} == {kind.value for kind in Kind}
 

@@ -48,7 +48,7 @@ def test_a_finding_is_these_bytes() -> None:
         b'"because":"psi 0.31 is 3.1 times its threshold 0.1","moved":[{"bin":"30..40","reference":0.25,"current":0.7},'
         b'{"bin":"0..10","reference":0.25,"current":0.05}],"channels":[],'
         b'"severity":null,"kind":null,"value":null,"reference_value":null,"new_version":null,"cause":null,"detail":null,'
-        b'"times":1,"first_since":null,"since_error_seconds":null}'
+        b'"times":1,"first_since":null,"since_error_seconds":null,"unit":null}'
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
@@ -314,6 +315,20 @@ def test_a_report_is_one_file_that_asks_for_nothing(address: str) -> None:
     assert "url(" not in found.body.decode()
     assert "24% missing" in html.text
     assert answer(request_of("/report?id=x", None), snapshot).status == 404
+
+
+def test_a_unit_stands_on_the_channels_page_in_charts_and_in_the_effect_on_answers() -> None:
+    plain = snapshot()
+    models = [replace(m, judgement=m.judgement and replace(m.judgement, units={"age": "years"})) for m in plain.models]
+    given = replace(plain, models=models)
+    page = said("/channel?model=fraud&channel=age", given)
+    assert "feature, number in years ·" in page
+    assert "years; grey: 5 to 95 % of the reference" in page
+    pictures = shown("/channel?model=fraud&channel=age", given)
+    assert re.search(r"Mean of age, years; dashed: the reference&#39;s: last [\d.]+\u00a0years", pictures)
+    other = said("/channel?model=fraud&channel=amount", given)
+    assert "years" not in other
+    assert "numbers as they come" in other
 
 
 def test_joint_channels_are_a_line_of_their_own() -> None:

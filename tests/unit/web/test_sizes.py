@@ -19,7 +19,7 @@ from tests.unit.monitor.test_sizes import FAULT, model_after
 NOW = FAULT + 2.5 * HOUR
 LINE = ChannelLine(
     "m", "temp", "feature", "number", "page", FAULT, "62% missing", "temp 62% missing",
-    "missing", None, None, 0.62, 0.0, 3.0, "page",
+    "missing", None, None, 0.62, 0.0, None, 3.0, "page",
     True, None, None, (),
     "", "",
 )  # fmt: skip

@@ -64,6 +64,16 @@ def test_a_reference_that_nobody_chose_must_span_a_day_before_it_pages(
     assert watch.learning.least_span_seconds == expected
 
 
+def test_units_of_all_models_and_of_one(tmp_path: Path) -> None:
+    text = "units: {amount: EUR, temp: \u00b0C}\nmodels: [{name: m, units: {amount: ct, prediction: min}}]"
+    monitor = pipeline_of(load(tmp_path, text)).monitor
+    assert monitor.settings(Slice("m")).units == {"amount": "ct", "temp": "\u00b0C", "prediction": "min"}
+    assert monitor.settings(Slice("other")).units == {"amount": "EUR", "temp": "\u00b0C"}
+    for wrong in ("''", "' EUR'", "'a{b'", "'a\"b'", "aaaaaaaaaaaaa"):
+        with pytest.raises(ConfigError, match=r"units\.amount"):
+            load(tmp_path, f"units: {{amount: {wrong}}}")
+
+
 def test_the_environment_states_it_too(tmp_path: Path) -> None:
     settings = load(tmp_path, "", {"DRIFTD_LEARNING__EVENTS": "10000"})
     assert pipeline_of(settings).monitor.settings(Slice("m")).learning.least_span_seconds == 0
