@@ -78,6 +78,8 @@ MORE: Final = 1.25
 """By which factor a ticket must exceed what ended by itself before. Measured: in 7.4 months of ordinary traffic without
 a fault (docs/everyday.md, seed 32) 44 tickets became 35, beside all that changed with it.
 """
+NOTHING: Final = 0.1
+"""What is left of a relation from which on no less is told. Chosen: chance leaves as much."""
 LESS: Final = 0.6
 """Part of what was left of a relation from which on it is said anew. Chosen: more than chance makes of a window."""
 LOOK: Final = 2
@@ -624,7 +626,7 @@ class Episodes:
         c = fire.channel
         told, joint = abs(float(self.value[c])), KINDS[int(self.kind[c])] is fire.name.kind is Kind.JOINT
         most = min(LESS * told, WITHOUT * float(self.usual[c]))
-        return joint and not fire.stale and abs(fire.name.value) <= most < told
+        return joint and not fire.stale and abs(fire.name.value) <= most < told and told > NOTHING
 
     def _measured(self, fire: Fire) -> list[Turn]:
         """The same episode, with what is known of its size by now."""

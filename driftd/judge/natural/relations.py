@@ -54,6 +54,8 @@ third of the values lie in the outermost bins then, and have one score each.
 FLAT: Final = 0.35
 """Part of the deviation of its scores in the reference below which a channel is mute in a cell. Chosen: a third; what
 is left is a few values in other bins."""
+STEADIED: Final = 30.0
+"""Events with the reference's spread that a sibling's spread in a cell is taken together with. Chosen: CELL_EVENTS."""
 LEAST_SQUARE: Final = 1e-9
 """Derived: no quotient is by 0."""
 KNOWN: Final = 0.5
@@ -184,6 +186,7 @@ class Relations:
         left = np.sqrt(square / n) / usual
         mute = (left < FLAT) | (np.abs(cells[:, 0, 1:]) * SCORE > AWAY * n)
         own = np.where(mute, usual**2 * n, square)[:, rows]
+        parts = parts / np.sqrt((square + STEADIED * usual**2) / (n + STEADIED) / usual**2)[:, None, :]
         share = (self.weight * usual) ** 2
         share /= np.maximum(share.sum(axis=1, keepdims=True), LEAST_SQUARE)
         whole = share * np.sqrt(own * n)[:, :, None]
