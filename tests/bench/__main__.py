@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench import backlog, history, memory, scrape
+from tests.bench import backlog, history, members, memory, scrape
 from tests.bench.events import values
 from tests.servers.kafka import Broker, any_broker
 
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("throughput", "memory", "scrape", "judge", "history", "backlog"))
+    parser.add_argument("--only", choices=("throughput", "memory", "scrape", "judge", "history", "backlog", "members"))
     parser.add_argument("--against", type=Path, help="another checkout of driftd, for the replay of history")
     a = parser.parse_args()
     print(machine(), time.strftime("%Y-%m-%d", time.gmtime()), flush=True)
@@ -116,6 +116,8 @@ def main() -> None:
         result["history"] = history.measure(against=a.against)
     if a.only in (None, "backlog"):
         result["backlog"] = backlog.measure()
+    if a.only in (None, "members"):
+        result["members"] = members.measure(a.events, a.rounds)
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -21,7 +21,7 @@ from tests.servers.kafka import LocalBroker, local_broker
 
 ROWS = (
     *("kills", "members", "keyed", "broker", "poison", "huge", "dependencies"),
-    *("backlog", "flood", "names", "checkpoints", "login", "soak"),
+    *("topics", "backlog", "flood", "names", "checkpoints", "login", "soak"),
 )
 
 

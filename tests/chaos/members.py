@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,17 @@ MEMBERS = 3
 SECONDS_A_CHANGE = 6.0
 SESSION_SECONDS = 6.0
 """As in ``settings``."""
+
+
+def shared(stage: Stage) -> dict[str, Any]:
+    """Settings of members that share models, with topics of their own."""
+    counts = {"panes": 6, "plans": 1, "state": 3}
+    return {"enabled": True, **{f"{name}_topic": stage.broker.create_topic(name, n) for name, n in counts.items()}}
+
+
+def told(group: Sequence[DriftdProcess]) -> dict[str, dict[str, Any]]:
+    """The findings of all of them, by id."""
+    return {key: finding for member in group for key, finding in member.findings().items()}
 
 
 def change(kind: str, member: DriftdProcess) -> None:
@@ -37,11 +50,9 @@ def run(stage: Stage) -> Outcome:
     outcome = Outcome()
     changes, total = stage.of(4, 20, 60), stage.of(30_000, 150_000, 600_000)
     topic = stage.broker.create_topic("shared", PARTITIONS)
-    counts = {"panes": 6, "plans": 1, "state": 3}
-    topics = {f"{name}_topic": stage.broker.create_topic(name, count) for name, count in counts.items()}
     stream = Stream(stage.broker, topic, events(total), PARTITIONS, total / changes / SECONDS_A_CHANGE)
     stream.start()
-    group = stage.members("shared", settings(stage.broker, topic, members={"enabled": True, **topics}), MEMBERS)
+    group = stage.members("shared", settings(stage.broker, topic, members=shared(stage)), MEMBERS)
     for member in group:
         member.start()
     rng, kinds = np.random.default_rng(1), ("killed", "asleep", "stopped")
@@ -54,16 +65,13 @@ def run(stage: Stage) -> Outcome:
     expected = wait_until(lambda: alone.findings() if settled(alone) else None, "one process at rest", 120)
     alone.kill9()
 
-    def told() -> dict[str, dict[str, object]]:
-        return {key: finding for member in group for key, finding in member.findings().items()}
-
     def received() -> float:
         return sum(member.value("driftd_events_received_total") for member in group)
 
-    wait_until(lambda: received() == sent and told().keys() >= expected.keys(), "all that one process found", 600)
+    wait_until(lambda: received() == sent and told(group).keys() >= expected.keys(), "all that one process found", 600)
     outcome.measure(f"{MEMBERS} members, {changes} times one was killed, asleep for 9 s, or stopped and started")
     oracle.compare(outcome, oracle.recount(stage.broker, topic), group)
-    outcome.equal("findings", told(), expected)
+    outcome.equal("findings", told(group), expected)
     outcome.measure(f"{len(expected)} findings, byte-equal to those of one process")
     outcome.true("the fault was not told", any(f["kind"] == "missing" for f in expected.values()))
     late = sum(member.value("driftd_exchange_late_events_total") for member in group)
