@@ -1,6 +1,6 @@
 """Bytes to columns: what comes off the wire becomes event batches, rejects and counts.
 
-A format of records is a module in ``formats/`` that has ``opener``; its name is the format's.
+A format of records is a module in ``formats/`` that has ``opener``, or ``codec``; its name is the format's.
 """
 
 from __future__ import annotations

@@ -64,7 +64,9 @@ class Opener(Protocol):
 
 
 class Format(Protocol):
-    """A module of ``driftd.decode.formats``."""
+    """A module of ``driftd.decode.formats``. One whose records are columns has ``codec`` in place of ``opener``, with
+    the same arguments, for a driftd.decode.Codec.
+    """
 
     TITLE: str
     """What the records are called, for people."""

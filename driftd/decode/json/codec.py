@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 
 from driftd.core.event import Decoded, RecordBatch, Reject, Schema, Withheld
+from driftd.decode import Codec, Fetching
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 from driftd.decode.mapping.hints import with_hints
@@ -28,6 +29,19 @@ class _Topic:
     codec: JsonCodec
     mapping: RecordMapping | None
 
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: Halves | None = None) -> Decoded:
+        unwrapped = self.opener.open(records, Halves() if halves is None else halves)
+        decoded = self.codec.decode(records, schemas, unwrapped=unwrapped)
+        if decoded.rejects:
+            values = records.values if unwrapped is None else unwrapped.values
+            decoded = replace(decoded, rejects=with_hints(decoded.rejects, values, self.mapping))
+        return decoded
+
+    def prepare(self, records: RecordBatch) -> None:
+        """Raises SourceError where a schema registry does not answer."""
+        if isinstance(self.opener, Registered):
+            self.opener.prepare(records)
+
 
 class EventsCodec:
     """Opens the records, then decodes what is inside."""
@@ -35,24 +49,19 @@ class EventsCodec:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._own = self._topic(None)
-        self._mapped: dict[str, _Topic] = {}
+        self._mapped: dict[str, Codec] = {}
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: Halves | None = None) -> Decoded:
-        topic = self._of(records.source)
-        unwrapped = topic.opener.open(records, Halves() if halves is None else halves)
-        decoded = topic.codec.decode(records, schemas, unwrapped=unwrapped)
-        if decoded.rejects:
-            values = records.values if unwrapped is None else unwrapped.values
-            decoded = replace(decoded, rejects=with_hints(decoded.rejects, values, topic.mapping))
+        decoded = self._of(records.source).decode(records, schemas, halves)
         return explained(decoded, records.refused) if records.refused else decoded
 
     def prepare(self, records: RecordBatch) -> None:
         """Raises SourceError where a schema registry does not answer."""
-        opener = self._of(records.source).opener
-        if isinstance(opener, Registered):
-            opener.prepare(records)
+        topic = self._of(records.source)
+        if isinstance(topic, Fetching):
+            topic.prepare(records)
 
-    def _of(self, source: str) -> _Topic:
+    def _of(self, source: str) -> Codec:
         mapping = self.limits.mappings.of(source)
         if mapping is None:
             return self._own
@@ -60,9 +69,13 @@ class EventsCodec:
             self._mapped[source] = self._topic(mapping)
         return self._mapped[source]
 
-    def _topic(self, mapping: RecordMapping | None) -> _Topic:
+    def _topic(self, mapping: RecordMapping | None) -> Codec:
         given, limits = mapping or RecordMapping(), self.limits
-        opener: Opener = import_module(f"driftd.decode.formats.{given.format}").opener(given, limits)
+        module = import_module(f"driftd.decode.formats.{given.format}")
+        if hasattr(module, "codec"):  # of columns, that are never JSON
+            columns: Codec = module.codec(given, limits)
+            return columns
+        opener: Opener = module.opener(given, limits)
         if given.format != JSON:
             limits = replace(limits, record_bytes=GROWS * limits.record_bytes)
         if mapping is None or (mapping.format != JSON and is_plain(mapping)):

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftd.core.errors import ConfigError
@@ -101,10 +102,13 @@ class FlatCodec:
         asked = layout.columns
         return cls(found, found.needed(columns), model, asked.get("version"), limits, texts, path, asked.get("variant"))
 
-    def require_types(self, schema: Any) -> None:
-        """Raises ConfigError for columns that cannot be read, of a file that has types."""
+    def require_types(self, schema: Any, *, features: bool = True) -> None:
+        """Raises ConfigError for columns that cannot be read, of a file that has types. Without ``features`` those may
+        be of any: their values are refused, one by one.
+        """
         mistakes = []
-        for name in {*self.features.values(), *self.layout.columns.values(), *self.layout.costs.values()}:
+        named = self.features.values() if features else ()
+        for name in {*named, *self.layout.columns.values(), *self.layout.costs.values()}:
             kind = schema.field(name).type
             if not (read.supported(kind) or (name == self.layout.columns.get("prediction") and read.is_list(kind))):
                 mistakes.append(f"{self._path}: column '{name}' is of type {kind}; leave it out with --ignore {name}")
@@ -128,6 +132,14 @@ class FlatCodec:
         if not isinstance(records, Rows):
             raise TypeError(f"expected Rows of a flat file, got {type(records).__name__}")
         return _Run(self, records, schemas).decoded()
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """Names in the order in which they came, and whose each row is; None: nobody's."""
+
+    names: list[str | None]
+    codes: Indices
 
 
 class _Run:
@@ -154,46 +166,69 @@ class _Run:
         times = self._times()
         for model, indices in self._groups(models):
             self._take(model, indices, times)
-        index_of = dict(zip(self.rows.offsets.tolist(), range(len(self.rows)), strict=True))
-        rejects = [Reject(index_of[o], o, RejectReason.NOT_AN_EVENT, why) for o, why in self.rows.broken]
+        broken = [*self.rows.broken]
+        index_of = dict(zip(self.rows.offsets.tolist(), range(len(self.rows)), strict=True)) if broken else {}
+        rejects = [Reject(index_of[o], o, RejectReason.NOT_AN_EVENT, why) for o, why in broken]
         for i, (reason, detail) in self.faults.items():
             place = int(self.good[i])
             offset = int(self.rows.offsets[place])
-            rejects.append(Reject(place, offset, reason, detail, models[i] if models else self.codec.model))
+            model = self.codec.model if models is None else models.names[models.codes[i]]
+            rejects.append(Reject(place, offset, reason, detail, model or None))
         rejects.sort(key=lambda r: r.index)
         return Decoded(len(self.rows), self.batches, rejects, self.dropped, self.refused, self.unwatched)
 
-    def _models(self) -> list[Any] | None:
+    def _models(self) -> _Models | None:
         """Each row's model where a column tells it; None where all rows are of one model."""
         column = self.parts.get("model")
         if column is None:
+            if not self.codec.model:
+                self._fault(np.arange(len(self.good)), RejectReason.MISSING_FIELD, "model: missing")
             return None
-        names = read.categories(self.columns[column], self.codec.texts.get(column))
-        for i, name in enumerate(names):
+        coded = pc.dictionary_encode(self.columns[column])
+        given = [*read.categories(coded.dictionary, self.codec.texts.get(column)), None]
+        codes = np.asarray(coded.indices.fill_null(len(given) - 1).to_numpy(zero_copy_only=False), np.intp)
+        names: dict[str | None, int] = {}
+        merged = [names.setdefault(None if name is None else str(name), len(names)) for name in given]
+        models = _Models([*names], np.array(merged, np.intp)[codes])
+        for code, name in enumerate(models.names):
             if not name:
-                self.faults.setdefault(i, (RejectReason.MISSING_FIELD, "model: missing"))
-                names[i] = None
-            elif len(str(name).encode()) > self.codec.limits.name_bytes:
+                self._fault(np.flatnonzero(models.codes == code), RejectReason.MISSING_FIELD, "model: missing")
+            elif len(name.encode()) > self.codec.limits.name_bytes:
                 detail = f"model: longer than {self.codec.limits.name_bytes} bytes"
-                self.faults.setdefault(i, (RejectReason.NAME_TOO_LONG, detail))
-                names[i] = None
-        return names
+                self._fault(np.flatnonzero(models.codes == code), RejectReason.NAME_TOO_LONG, detail)
+                models.names[code] = None
+        return models
+
+    def _fault(self, rows: Indices, reason: RejectReason, detail: str) -> None:
+        for i in rows.tolist():
+            self.faults.setdefault(i, (reason, detail))
 
     def _times(self) -> NumericColumn:
-        column = self.parts.get("time")
+        """Of rows that say none, and of a record that has one, that of the record."""
+        column, stamps = self.parts.get("time"), self.rows.timestamps[self.good]
         if column is None:
-            return self.rows.offsets[self.good].astype(np.float64)
+            return np.where(np.isnan(stamps), self.rows.offsets[self.good].astype(np.float64), stamps)
         each = self.codec.layout.units.get("time")
-        return read.times(self.columns[column], column in self.codec.dated, self.faults, each)
+        times = read.times(self.columns[column], column in self.codec.dated, self.faults, each, stamps)
+        ahead, most = times - stamps, self.codec.limits.future_seconds
+        with np.errstate(invalid="ignore"):
+            future = np.flatnonzero(ahead > most)
+        for i in future.tolist():
+            detail = f"time: {ahead[i]:.0f} s ahead of the record's timestamp, at most {most:.0f} s expected"
+            self.faults.setdefault(i, (RejectReason.FUTURE_TIME, detail))
+        return times
 
-    def _groups(self, models: list[Any] | None) -> list[tuple[str, Indices]]:
-        whole = np.array([i for i in range(len(self.good)) if i not in self.faults], np.intp)
+    def _groups(self, models: _Models | None) -> list[tuple[str, Indices]]:
+        """Rows without a fault by model, the one that came first first."""
+        sound = np.ones(len(self.good), np.bool_)
+        sound[[*self.faults]] = False
         if models is None:
-            return [(self.codec.model, whole)] if len(whole) else []
-        groups: dict[str, list[int]] = {}
-        for i in whole.tolist():
-            groups.setdefault(models[i], []).append(i)
-        return [(model, np.array(indices, np.intp)) for model, indices in groups.items()]
+            return [(self.codec.model, np.flatnonzero(sound))] if sound.any() else []
+        order = np.argsort(models.codes, kind="stable")
+        order = order[sound[order]]
+        ends = np.searchsorted(models.codes[order], np.arange(len(models.names) + 1))
+        parts = ((name, order[ends[i] : ends[i + 1]]) for i, name in enumerate(models.names) if name)
+        return [(name, part) for name, part in parts if len(part)]
 
     def _schema(self, model: str) -> Schema | DropReason:
         limits = self.codec.limits
@@ -297,6 +332,12 @@ class _Part:
         where = _where(name)
         source = self.run.codec.features[name]
         column, text = self.column(source), self.run.codec.texts.get(source)
+        if not read.supported(column.type):
+            detail = f"{where}: expected a number or a string, got a column of {column.type}"[:200]
+            there = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)).tolist()
+            if there:
+                self.refused[name] = dict.fromkeys(there, (RejectReason.WRONG_TYPE, detail))
+            return np.full(len(column), np.nan) if kind is Kind.NUMERIC else [None] * len(column)
         if kind is Kind.CATEGORICAL:
             read.require_finite(column, where, faults, text)
         hasher = self.run.codec.limits.hasher

@@ -233,9 +233,12 @@ FIELD: Final[Mapping[Holds, Callable[[Any, Kind, str, Faults, bool | None], Colu
 """(column, kind of the model's predictions, the field's name, faults, numeric_text) -> the field's values."""
 
 
-def times(column: Any, dated: bool, faults: Faults, each: float | None = None) -> NumericColumn:
+def times(
+    column: Any, dated: bool, faults: Faults, each: float | None = None, otherwise: NumericColumn | None = None
+) -> NumericColumn:
     """Epoch seconds. Numbers are seconds, milli-, micro- or nanoseconds by their size, unless the type says more
     (``dated``), or so many make a second (``each``); text is that or RFC 3339, in UTC where it names no offset.
+    ``otherwise``: of rows that have none.
     """
     if pa.types.is_string(column.type):
         parsed, strange = _parsed(column)
@@ -246,6 +249,8 @@ def times(column: Any, dated: bool, faults: Faults, each: float | None = None) -
     else:
         out = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
         out = out if dated else _scaled(out, each)
+    if otherwise is not None and column.null_count:
+        out = np.where(column.is_null().to_numpy(zero_copy_only=False), otherwise, out)
     with np.errstate(invalid="ignore"):
         wrong = ~((out >= 0) & (out < LATEST_TIME))
     for i in np.flatnonzero(wrong).tolist():

@@ -44,7 +44,9 @@ class Layout:
             if not isinstance(source, Source):
                 continue
             if source.path is not None:
-                asked[part.name] = _column(source.path, part.option, file)
+                name = asked[part.name] = _column(source.path, part.option, file)
+                if part.literal and name not in columns:  # else it would be the value of all rows
+                    raise ConfigError(f"{file}: mapping.{part.option}: no column '{name}'{did_you_mean(name, columns)}")
                 if source.unit:
                     units[part.name] = UNITS[source.unit]
             elif source.value is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from driftd.core.event import DropReason, RejectReason
 from driftd.decode import codec_of
 from driftd.decode.mapping.spec import Source, parse
+from driftd.decode.protocol import answer_of, body_of, requested_of
+from driftd.decode.tensors import request_of, response_of
 from driftd.ingest.halves import Halves
-from tests.unit.decode.formats.make import batch, decode, kserve, limits
+from tests.unit.decode.formats.make import SAMPLES, batch, decode, ids, kserve, limits, lines
 from tests.unit.decode.make import accounted, only, refused
 
 # The call of kserve/kserve@00ad214:docs/samples/logger/basic/README.md, as its message dumper printed it.
@@ -211,3 +214,45 @@ def test_an_envelope_without_what_it_needs_is_rejected(missing: str) -> None:
     decoded = decode("kserve", ([(k, v) for k, v in headers if k != f"ce_{missing}"], body))
     assert refused(decoded).reason is RejectReason.BAD_ENVELOPE
     assert missing in refused(decoded).detail
+
+
+def test_rows_of_a_single_value_have_the_one_name_of_the_mapping() -> None:
+    call = kserve("request", {"instances": [12.5, 3.0]}), kserve("response", {"predictions": [1, 0]})
+    one = only(decode("kserve", *call, names=["amount"]))
+    assert [*one.columns["amount"]] == [12.5, 3.0]
+
+
+def test_answers_that_are_objects_say_prediction_and_score() -> None:
+    told = {"predictions": [{"scores": 0.9, "predicted_label": "fraud"}]}
+    one = only(decode("kserve", kserve("request", {"instances": [[1]]}), kserve("response", told)))
+    assert one.prediction == ["fraud"]
+    assert one.score is not None
+    assert [*one.score] == [0.9]
+
+
+def test_bodies_of_kserves_own_library_are_joined() -> None:
+    made = json.loads((SAMPLES / "kserve.json").read_text())
+    one = only(decode("kserve", kserve("request", made["request"]), kserve("response", made["answer"])))
+    assert {name: [*column] for name, column in one.columns.items()} == {
+        "amount": [12.5, 3.0],
+        "country": ["DE", "FR"],
+    }
+    assert (one.prediction, one.version) == ([1.0, 0.0], "7")
+
+
+def test_messages_of_kserves_own_library_are_read_as_its_json() -> None:
+    made = json.loads((SAMPLES / "kserve.json").read_text())
+    asked, told = (base64.b64decode(made[f"{name}_protobuf"]) for name in ("request", "answer"))
+    assert requested_of(request_of(asked), listed=False) == requested_of(
+        body_of(json.dumps(made["request"]).encode()), listed=False
+    )
+    assert answer_of(response_of(told)) == answer_of(body_of(json.dumps(made["answer"]).encode()))
+
+
+def test_records_of_mlservers_own_library_are_joined() -> None:
+    records = [json.loads(line) for line in lines("mlserver.jsonl")]
+    sent = [([(name, text.encode()) for name, text in r["headers"]], r["value"].encode()) for r in records]
+    keys = [r["key"].encode() for r in records]
+    one = only(codec_of(limits("mlserver")).decode(batch(sent, keys=keys), {}))
+    assert (one.model, one.version, ids(one)) == ("fraud", "7", ["call-1/0", "call-1/1"])
+    assert ([*one.columns["amount"]], one.prediction) == ([12.5, 3.0], [1.0, 0.0])

@@ -87,6 +87,7 @@ def test_the_features_of_a_flat_file_are_those_of_json(
         ({"features": {"under": ".", "ignore": ["ag"]}}, Layout({"label": "age"}), ["mapping.features.ignore: no col"]),
         ({"features": {"under": "req", "ignore": ["x"]}}, None, ["mapping.features.ignore: no column 'req.x'"]),
         ({"score": "age"}, Layout({"label": "age"}), ["is asked for as mapping.score and as --label"]),
+        ({"model": "nobody"}, None, ["mapping.model: no column 'nobody'"]),
         ({"features": {"paths": {"a": "x"}}}, Layout({"label": "age"}), ["mapping.features.paths: no column 'x'"]),
     ],
 )
