@@ -187,13 +187,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, action="append", default=[])
     parser.add_argument("--models", type=int, default=4)
     parser.add_argument("--only", default="")
+    parser.add_argument("--all", action="store_true", help="tells also what was right")
     parser.add_argument("--write", action="store_true", help="writes the table to docs/kinds.md")
     a = parser.parse_args()
     started, cases = time.process_time(), list[Case]()
     for seed in a.seed or [11]:
         for case in run(seed, a.models, a.only):
             cases.append(case)
-            if case.verdict != RIGHT:
+            if case.verdict != RIGHT or a.all:
                 print(
                     f"{case.verdict:8} {case.seed} {case.base}: {case.fault.name} {case.fault.channels} "
                     f"{case.fault.size}: {case.said}",
