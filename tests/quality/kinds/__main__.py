@@ -51,7 +51,7 @@ CLAIMS: Final = (
 )
 """Causes that nothing but a fault has; the flights have gaps and new values of their own."""
 SOON, KNOWN_DAYS = 3600.0, 2
-"""Seconds within which the silence of a model must page, where its hours are known of two other days."""
+"""Seconds within which the silence of a model must be told, where its hours are known of two other days."""
 RIGHT, GENERAL, WRONG, SILENT = "right", "general", "wrong", "silent"
 
 
@@ -84,7 +84,8 @@ def found(base: Base, reference: Reference, times: Floats, columns: Columns) -> 
 def silent(model: ModelState, last: float) -> tuple[str, str]:
     """When a model that stops would be told as silent."""
     due = silence(model.timeline, last)
-    return f"ticket after {due.ticket:.0f} s, page after {due.page:.0f} s", RIGHT if due.page <= SOON else SILENT
+    said = f"ticket after {due.ticket:.0f} s, page after {due.page:.0f} s, {due.usual:.0f} events an hour are usual"
+    return said, RIGHT if min(due.ticket, due.page) <= SOON else SILENT
 
 
 def of_incidents(model: ModelState, begins: float) -> tuple[str, str]:
