@@ -190,7 +190,7 @@ def collect(folder: Path) -> dict[str, list[dict[str, Any]]]:
             folder, {"driftd": [f"127.0.0.1:{driftd.port}"]}, quick_rules(folder), alertmanager.url
         )
         try:
-            driftd.wait_ready()
+            driftd.wait_ready(PATIENCE)
             broker.produce(topic, sent[:before])
             driftd.wait_received(before, PATIENCE)
             driftd.wait(lambda: "knows 24 hours" in driftd.get("/model?model=churn")[1], "a reference of a day")
