@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Final
 
-from driftd.core.channel import JOINT
+from driftd.core.channel import JOINT, OWN_NAMES
 from driftd.core.finding import Severity
 
 MOST_ENTRIES: Final = 60
@@ -95,8 +96,8 @@ class Incident:
 
     ``id`` is that of the finding that opened it: the same after a restart and in every member. ``since``: when the
     first change began; ``opened``: when that was told; ``called``: when somebody was last called for it, None where
-    nobody was. ``totals``: how many channels each model has. ``ids``: of all incidents of single models that are in it.
-    ``examples``: events of before it and since then, in order of time.
+    nobody was. ``totals``: how many channels each model has, ``features``: how many of them are features. ``ids``: of
+    all incidents of single models that are in it. ``examples``: events of before it and since then, in order of time.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Incident:
     ended: float | None = None
     ids: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
+    features: tuple[tuple[str, int], ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -161,10 +163,18 @@ class Incident:
 
     @property
     def pipelines(self) -> dict[str, tuple[int, int]]:
-        """The models of which so many channels have changed: how many, and of how many."""
+        """The models of which so many channels, or features, have changed: how many channels, and of how many."""
         mine = Counter(p.model for p in self.parts if p.channel != JOINT)
-        many = ((model, mine[model], total) for model, total in self.totals)
-        return {model: (n, total) for model, n, total in many if n >= max(LEAST_EVERYTHING, total / 2)}
+        inputs, features = Counter(p.model for p in self.parts if p.channel not in OWN_NAMES), dict(self.features)
+
+        def many(n: int, total: float) -> bool:
+            return n >= max(LEAST_EVERYTHING, total / 2)
+
+        return {
+            model: (mine[model], total)
+            for model, total in self.totals
+            if many(mine[model], total) or many(inputs[model], features.get(model, inf))
+        }
 
 
 PIPELINE: Final = "pipeline"
@@ -281,6 +291,7 @@ def _merged(group: Sequence[Incident]) -> Incident:
         None if None in ends else max(e for e in ends if e is not None),
         tuple(id_ for i in group for id_ in i.ids),
         tuple(e for i in group for e in i.examples),
+        tuple(known for i in group for known in i.features),
     )
 
 

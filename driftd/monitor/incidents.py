@@ -22,13 +22,15 @@ ANEW_SECONDS: Final = HOLD[PAGE]
 """A change of another kind that began so long after the first of its channel is another one, as in the judge."""
 
 
-def folded(before: tuple[Incident, ...], findings: Iterable[Finding], channels: int) -> tuple[Incident, ...]:
-    """The incidents after ``findings`` of their model, which has so many ``channels``; in the order in which they
-    opened. What ended is bounded, what is open is not.
+def folded(
+    before: tuple[Incident, ...], findings: Iterable[Finding], channels: int, features: int | None = None
+) -> tuple[Incident, ...]:
+    """The incidents after ``findings`` of their model, which has so many ``channels``, and ``features`` among them, as
+    far as that is known; in the order in which they opened. What ended is bounded, what is open is not.
     """
     out = list(before)
     for finding in findings:
-        _take(out, finding, channels)
+        _take(out, finding, channels, features)
     return _bounded(out)
 
 
@@ -44,7 +46,7 @@ def settled(before: tuple[Incident, ...], is_open: Callable[[str, str], bool], a
     return _bounded(out) if gone else before
 
 
-def _take(out: list[Incident], f: Finding, channels: int) -> None:
+def _take(out: list[Incident], f: Finding, channels: int, features: int | None) -> None:
     if f.feature is None:
         if f.opens_page:
             _call(out, f)
@@ -65,13 +67,15 @@ def _take(out: list[Incident], f: Finding, channels: int) -> None:
     if at is not None:
         out[at] = replace(_grown(out[at], f), ended=None)
     elif f.severity is not None or f.times > 1:
-        _join(out, f, channels, carried)
+        _join(out, f, channels, features, carried)
 
 
-def _join(out: list[Incident], f: Finding, channels: int, carried: tuple[tuple[str, Severity], ...]) -> None:
+def _join(
+    out: list[Incident], f: Finding, channels: int, features: int | None, carried: tuple[tuple[str, Severity], ...]
+) -> None:
     """An incident of its own for a change of a channel, or the open one that it belongs to."""
     at = _cause(out, f)
-    after = _opened(f, channels) if at is None else _grown(out[at], f)
+    after = _opened(f, channels, features) if at is None else _grown(out[at], f)
     if at is None:
         at = len(out)
         out.append(after)
@@ -123,9 +127,11 @@ def _is_another(p: Part, f: Finding) -> bool:
     return f.severity is not None and other and _since(f) - p.since > ANEW_SECONDS
 
 
-def _opened(f: Finding, channels: int) -> Incident:
+def _opened(f: Finding, channels: int, features: int | None) -> Incident:
     part, entry = part_of(f), _entry(f, Step.JOINED)
-    return Incident(f.id, part.since, f.window_end, (part,), (entry,), ((f.model, channels),), ids=(f.id,))
+    known = () if features is None else ((f.model, features),)
+    totals = ((f.model, channels),)
+    return Incident(f.id, part.since, f.window_end, (part,), (entry,), totals, ids=(f.id,), features=known)
 
 
 def _grown(i: Incident, f: Finding) -> Incident:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from driftd.core.act import Act
+from driftd.core.channel import Role
 from driftd.core.finding import Judgement
 from driftd.core.pane_block import PaneBlock
 from driftd.core.quality.scoring import Scoring
@@ -295,7 +296,8 @@ def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Ev
     out.judgements.append(judgement)
     if found := tuple(map(plain, judgement.findings)):
         model.told = remembered(model.told, found)
-        model.incidents = folded(model.incidents, found, len(judgement.channel_status))
+        features = sum(c.role is Role.FEATURE for c in judgement.reference.channels)
+        model.incidents = folded(model.incidents, found, len(judgement.channel_status), features)
     if any(incident.ended is None for incident in model.incidents):
         model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
         model.exemplars = model.exemplars.until(out.reached)

@@ -32,6 +32,8 @@ SETTLED_SECONDS: Final = 45.0
 """So long nothing new may arrive before all is told."""
 TICKETS_WAIT: Final = "15s"
 SILENT_SECONDS: Final = 1500.0
+PATIENCE: Final = 1500.0
+"""Seconds for what takes one minute on a machine that does nothing else."""
 SILENCE: Final = {"DriftdNoData", "DriftdModelSilent", "DriftdLabelsStopped"}
 HEAD: Final = """\
 # Alerts, as they arrive
@@ -188,14 +190,14 @@ def collect(folder: Path) -> dict[str, list[dict[str, Any]]]:
             folder, {"driftd": [f"127.0.0.1:{driftd.port}"]}, quick_rules(folder), alertmanager.url
         )
         try:
-            driftd.wait_ready()
+            driftd.wait_ready(PATIENCE)
             broker.produce(topic, sent[:before])
-            driftd.wait_received(before, 300)
+            driftd.wait_received(before, PATIENCE)
             driftd.wait(lambda: "knows 24 hours" in driftd.get("/model?model=churn")[1], "a reference of a day")
             early = {fault.model: arrived(pager, fault.model) for fault in FAULTS}
             broker.produce(topic, sent[before:])
-            driftd.wait_received(len(sent), 300)
-            _settled(pager, {fault.model for fault in FAULTS if fault.change}, early, 300)
+            driftd.wait_received(len(sent), PATIENCE)
+            _settled(pager, {fault.model for fault in FAULTS if fault.change}, early, PATIENCE)
             wait_until(lambda: _silent(pager), "the page about silence", SILENT_SECONDS)
             time.sleep(SETTLED_SECONDS)
             return {

@@ -78,7 +78,7 @@ def faults_of(base: Base, rng: np.random.Generator) -> Iterator[Fault]:
         Fault("no cause: a spread", "", one(steady), ("spread", float(rng.choice([0.4, 2.0])))),
         Fault("no cause: a mix", "", one(few), ("mix", 0.4), kinds=("mix", "level")),
         Fault("no cause: a storm", "", weather, ("storm", 2.5)),
-        Fault("everything at once", PIPELINE, base.features, str(rng.choice(["null", "shuffled", "cut off"]))),
+        Fault("everything at once", PIPELINE, base.features, str(rng.choice(["null", "stuck", "other units"]))),
         Fault("a new version", "", one(steady), ("level", 3.0), version=NEW),
         Fault("no cause: a version of 5 hours before", "", one(steady), ("level", 3.0)),
         Fault("latency, all requests", "", (LATENCY,), (1.0, 4.0), kinds=SLOW),
@@ -122,7 +122,7 @@ def put(base: Base, fault: Fault, times: Floats, columns: Columns, begins: float
     if fault.cause == SILENT:
         return True
     if fault.cause == PIPELINE:
-        return _pipeline(fault, columns, on, rng)
+        return _pipeline(fault, columns, on)
     if fault.channels == (LATENCY,):
         share, factor = fault.size
         columns[LATENCY][on & (rng.random(len(times)) < share)] *= factor
@@ -147,15 +147,18 @@ def put(base: Base, fault: Fault, times: Floats, columns: Columns, begins: float
     return True
 
 
-def _pipeline(fault: Fault, columns: Columns, on: Bools, rng: np.random.Generator) -> bool:
-    """All features are null; each has values of other events of that hour; or all are cut off to their first value."""
+def _pipeline(fault: Fault, columns: Columns, on: Bools) -> bool:
+    """All features are null; or each stands at its first value; or numbers are a hundred times as large and categories
+    have other names.
+    """
     for name in fault.channels:
-        x = columns[name]
-        if fault.size == "shuffled":
-            x[on] = x[rng.permutation(np.flatnonzero(on))]
+        x, number = columns[name], columns[name].dtype.kind == "f"
+        if fault.size == "null":
+            x[on] = np.nan if number else None
+        elif fault.size == "stuck":
+            x[on] = x[0]
         else:
-            null = np.nan if x.dtype.kind == "f" else None
-            x[on] = null if fault.size == "null" else x[0]
+            x[on] = x[on] * 100 if number else np.array([None if v is None else f"{v}_" for v in x[on]], object)
     return True
 
 

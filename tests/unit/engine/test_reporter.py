@@ -154,6 +154,7 @@ def test_an_open_page_has_one_text_that_stays_the_same_until_midnight_and_leads_
         "kind": "missing",
         "feature": "sex",
         "summary": "fraud: sex 100% missing (usually 0%) since 10:00 UTC; 89 other channels unchanged",
+        "hint": "Values are missing: look at the producer or the join that fills it.",
         "url": f"https://driftd.example/watch/incident?id={far.id}",
     }
     assert [i["feature"] for i in incidents(told) if i["severity"] == "ticket"] == ["t6", "t5", "t4", "t3", "t2"]

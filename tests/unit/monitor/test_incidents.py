@@ -282,3 +282,19 @@ def test_what_was_told_later_may_have_begun_before() -> None:
                   finding("age", 700, PAGE, since=120, kind="missing", value=1.0),
                   finding("amount", 1700, OK, PAGE), finding("age", 1800, OK, PAGE))  # fmt: skip
     assert (began(ended), ended.ended) == (120, 1800)
+
+
+def test_half_of_the_features_are_a_pipeline_whatever_else_a_model_is_watched_for() -> None:
+    """Of a model with five features and six more channels: prediction, score, errors, labels, latency."""
+    told = [finding(name, 600, PAGE, kind="frozen", since=480) for name in ("a", "b", "c")]
+    (few,) = folded((), told[:2], 11, 5)
+    (many,) = folded((), told, 11, 5)
+    (unknown,) = folded((), told, 11)
+    assert [i.everything for i in (few, many, unknown)] == [False, True, False]
+    assert many.pipelines == {"fraud": (3, 11)}
+    own = [finding(name, 600, PAGE, kind="missing", since=480) for name in ("prediction", "score", "label")]
+    (answers,) = folded((), own, 11, 5)
+    assert not answers.everything
+
+    (both,) = together(folded((), told, 11, 5) + folded((), [replace(f, slice=Slice("churn")) for f in told], 11, 5))
+    assert (both.everything, len(both.features)) == (True, 2)
