@@ -23,6 +23,7 @@ from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.quality.sums import SparseSums
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusal, Refusals
+from driftd.core.segmenting import Census
 from driftd.core.slice import Slice
 from driftd.core.trials import Trial
 from driftd.core.window import Hops
@@ -502,6 +503,7 @@ class Checkpoint:
     refused_values: list[Refusal] = field(default_factory=list)
     outcomes: OutcomesSnapshot = field(default_factory=OutcomesSnapshot)
     halves: HalvesSnapshot = field(default_factory=HalvesSnapshot)
+    segments: dict[str, Census] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -545,6 +547,7 @@ class Checkpoint:
             refused_values=[*state.refusals.values.values()],
             outcomes=OutcomesSnapshot.of(state.outcomes),
             halves=HalvesSnapshot.of(state.halves),
+            segments=dict(sorted(state.segments.items())),
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
@@ -557,6 +560,7 @@ class Checkpoint:
         state.refusals = Refusals.of(self.refused_events, self.refused_values)
         state.outcomes = self.outcomes.restore()
         state.halves = self.halves.restore()
+        state.segments = self.segments
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(

@@ -85,7 +85,7 @@ class Known(Protocol):
 
     def scoring(self, reference: Reference) -> Scoring | None: ...
 
-    def rules(self) -> Rules: ...
+    def rules(self, key: Slice) -> Rules: ...
 
     def maintenance(self, model: ModelState) -> tuple[Act, ...]: ...
 
@@ -158,7 +158,9 @@ def _hops(known: Known, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]
     reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(known.windows)]
     if whole and reference is not None and reference.kind is ReferenceKind.FIXED:
         windows = [after.hops.whole(known.windows) for after in whole]
-        found = measure_windows(reference, windows, known.detectors(reference), known.rules(), model.standing.verdicts)
+        found = measure_windows(
+            reference, windows, known.detectors(reference), known.rules(model.slice), model.standing.verdicts
+        )
         for after, measured in zip(whole, found, strict=True):
             after.measured = measured
     return out
@@ -224,7 +226,8 @@ def _change(known: Known, model: ModelState, pane: Run, turns: Sequence[Turn], o
     assert model.reference is not None
     seconds = known.windows.pane_seconds
     hop = Hop(pane.number * seconds, (pane.number + 1) * seconds, pane.summary)
-    keep(known, model, evaluate_changes(model, known.detectors(model.reference), known.rules(), hop, turns), out)
+    detectors, rules = known.detectors(model.reference), known.rules(model.slice)
+    keep(known, model, evaluate_changes(model, detectors, rules, hop, turns), out)
 
 
 def _finish(known: Known, model: ModelState, out: Evaluated) -> None:
@@ -233,7 +236,7 @@ def _finish(known: Known, model: ModelState, out: Evaluated) -> None:
         detectors = known.detectors(model.reference)
         steps = model.judge.flush(model.reference, detectors.a, effects_of(model, detectors))
         for batch, judged in steps:
-            keep(known, model, evaluate_episodes(model, detectors, known.rules(), batch, judged), out)
+            keep(known, model, evaluate_episodes(model, detectors, known.rules(model.slice), batch, judged), out)
     if model.hops.growing is not None:
         model.hops.finish(known.windows)
         _judge_window(known, model, out)
@@ -248,7 +251,7 @@ def _judge_run(known: Known, model: ModelState, run: Run, out: Evaluated) -> Non
     if model.standing.changes:
         model.judge.forget_pairs()
     for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
-        keep(known, model, evaluate_episodes(model, detectors, known.rules(), part, judged), out)
+        keep(known, model, evaluate_episodes(model, detectors, known.rules(model.slice), part, judged), out)
 
 
 def _seen(known: Known, model: ModelState, run: Run, reference: Reference) -> MicroBatch:
@@ -279,11 +282,12 @@ def _judge_window(
     _forget_names(model)
     waiting = bool(model.muted) or any(incident.ended is None for incident in model.incidents)
     if not seen and measured is not None and not waiting:
-        standing = unturned(model, known.detectors(model.reference), known.rules(), measured)
+        standing = unturned(model, known.detectors(model.reference), known.rules(model.slice), measured)
         if standing is not None:
             model.standing = standing
             return
-    keep(known, model, evaluate_window(model, known.detectors(model.reference), known.rules(), measured), out)
+    detectors, rules = known.detectors(model.reference), known.rules(model.slice)
+    keep(known, model, evaluate_window(model, detectors, rules, measured), out)
 
 
 def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
