@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from driftd.core import values
 from driftd.core.cost import cost_fields
-from driftd.core.event import EventBatch, LateReason, RefusedValue, concatenate
+from driftd.core.event import SEGMENTS, EventBatch, LateReason, RefusedValue, concatenate
 from driftd.core.pane import Counters
 from driftd.core.reference import outside
 from driftd.core.slice import Slice
@@ -126,7 +126,8 @@ def add(partition: PartitionState, batch: EventBatch, about: SliceOf, pane_secon
     stream.counters = counted(stream.counters, batch, kept, settings.prices)
     if settings.experiments and len(kept):
         stream.trials = experiments.counted(stream.trials, settings.experiments, kept, settings.prices, pane_seconds)
-    kept = kept.without_fields([*cost_fields(kept), *experiments.FIELDS])
+    done = [name for name in kept.fields if name.startswith(SEGMENTS)]
+    kept = kept.without_fields([*cost_fields(kept), *experiments.FIELDS, *done])
     if len(kept):
         stream.rows.append(kept.compact() if settings.reference is None else kept)
         if len(stream.rows) >= MOST_BATCHES:

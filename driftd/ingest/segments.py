@@ -11,13 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Column, EventBatch, Scalar, scalars, versions
+from driftd.core.event import SEGMENTS, Column, EventBatch, Scalar, scalars, versions
 from driftd.core.segmenting import SLOT_SECONDS, Census, Segmenting, named, ranges
 from driftd.core.slice import Slice
 from driftd.core.values import as_numbers, category
 
-SEGMENTS_FIELD: Final = "segments."
-"""Before the names of an event's ``segments``, among the batch's fields."""
 _VERSION: Final = "version"
 
 
@@ -45,7 +43,7 @@ def column_of(batch: EventBatch, name: str) -> Column | None:
         return batch.columns[name]
     if name == _VERSION:
         return None if batch.version is None else versions(batch)
-    found = batch.fields.get(SEGMENTS_FIELD + name)
+    found = batch.fields.get(SEGMENTS + name)
     return batch.fields.get(name) if found is None else found
 
 
