@@ -21,6 +21,9 @@ from driftd.core.units import DAY_SECONDS
 
 SLOT_SECONDS: Final = 600.0
 """Chosen: what a new country waits for its segment, and more than partitions of one topic are apart in a calm time."""
+SETTLE_SECONDS: Final = 60.0
+"""Segments are settled once in so long of event time, after their whole: what a slice costs a settle is then little,
+however many there are. Chosen: what is found of a segment is found up to a minute later."""
 MOST_VALUES: Final = 1000
 """Values of a model that are counted on their way to the floor, the largest of each slot: names come from outside."""
 MOST_OPEN: Final = 10_000

@@ -21,7 +21,7 @@ from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference
-from driftd.core.segmenting import SLOT_SECONDS, Census
+from driftd.core.segmenting import SETTLE_SECONDS, SLOT_SECONDS, Census
 from driftd.core.slice import PARTS, Slice
 from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
@@ -48,9 +48,6 @@ from driftd.monitor.state import ModelState
 NOBODY: frozenset[TopicPartition] = frozenset()
 SLICE_PANES: Final = 1000
 """Panes, of all models and partitions, that are closed before driftd looks up again: a second's work or two."""
-SEGMENTS_SECONDS: Final = 60.0
-"""Segments are settled once in so long of event time: what a slice costs a settle is then little, however many there
-are. Chosen: what is found of a segment is found up to a minute later."""
 ROWS_WAITING: Final = 2_000
 """Of a segment and partition, that wait to be counted: a megabyte or so."""
 ROWS_A_PANE: Final = 50
@@ -65,6 +62,11 @@ class _Step:
     learned: list[Reference] = field(default_factory=list)
     refused: list[FirstRefused] = field(default_factory=list)
     unwatched: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, state: State, key: Slice) -> _Step:
+        """Of one slice; a segment is judged beside its whole."""
+        return cls(Evaluated(whole=state.models.get(Slice(key.whole)) if key.within else None))
 
     def outcome(self) -> Outcome:
         judgements = tuple(self.evaluated.judgements)
@@ -243,7 +245,7 @@ class Pipeline:
 
     def _minute(self, pane: int) -> int:
         """The last pane up to ``pane`` that ends a minute of event time."""
-        panes = max(round(SEGMENTS_SECONDS / self.monitor.windows.pane_seconds), 1)
+        panes = max(round(SETTLE_SECONDS / self.monitor.windows.pane_seconds), 1)
         return (pane + 1) // panes * panes - 1
 
     def _close_slots(self, state: State, reached: int) -> None:
@@ -262,13 +264,13 @@ class Pipeline:
         state.dropped.update({reason.value: n for reason, n in lost.items()})
 
     def _close(self, state: State, reached: int, key: Slice, *, end: bool) -> Iterator[_Step]:
-        step = _Step()
+        step = _Step.of(state, key)
         touched = self._exchange(state, reached, key)
         while touched:
             self._learn(state, reached, key, step)
             while self._grow(state, reached, key, step):
                 yield step
-                step = _Step()
+                step = _Step.of(state, key)
             touched = self._evaluate(state, reached, key, step)
         if end:
             self.monitor.settle(state.models[key], reached, step.evaluated, end=True)
@@ -277,7 +279,7 @@ class Pipeline:
 
     def retire(self, state: State, key: Slice, because: str) -> Outcome:
         """Takes a model off all pages: what is open on it ends, and its state stays but for the last open panes."""
-        model, step = state.models[key], _Step()
+        model, step = state.models[key], _Step.of(state, key)
         self.monitor.retire(model, step.evaluated, because)
         for mine in state.partitions.values():
             stream = mine.streams.get(key)
@@ -321,7 +323,8 @@ class Pipeline:
 
         Raises ActRefused where that cannot be.
         """
-        key, step = Slice(act.model), _Step()
+        key = Slice(act.model)
+        step = _Step.of(state, key)
         model, seconds = state.models[key], self.monitor.windows.pane_seconds
         renewal.require_renewable(model, act, self.monitor.settings(key), self._counted(state, key))
         if act.channels and model.wants_rows:

@@ -329,6 +329,7 @@ class ModelSnapshot:
     experiments: dict[str, Experiment] = field(default_factory=dict)
     trials: list[tuple[TopicPartition, dict[str, Trial]]] = field(default_factory=list)
     tried: int | None = None
+    covered: tuple[Finding, ...] = ()
 
     @property
     def growths(self) -> list[GrowthSnapshot]:
@@ -372,6 +373,7 @@ class ModelSnapshot:
             m.experiments,
             [(source, dict(trials)) for source, trials in sorted(m.trials.items())],
             m.tried,
+            m.covered,
         )
 
     def restore(self) -> ModelState:
@@ -408,6 +410,7 @@ class ModelSnapshot:
             experiments=self.experiments,
             trials=dict(self.trials),
             tried=self.tried,
+            covered=self.covered,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

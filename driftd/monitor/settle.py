@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
 
 from driftd.core.act import Act
-from driftd.core.finding import Judgement
+from driftd.core.finding import Finding, Judgement
 from driftd.core.pane_block import PaneBlock
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference, ReferenceKind
@@ -39,6 +40,7 @@ from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, counted, take_out, together
 from driftd.monitor.maintenance import muted
 from driftd.monitor.quality import taken
+from driftd.monitor.segments import covered
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.timeline import ValueReader
@@ -52,11 +54,13 @@ MAX_VERSIONS = 100
 class Evaluated:
     """What the panes of one step led to. ``turns`` says of each period of a rolling reference that ended whether it
     became the reference, and why not. ``reached``: up to when panes have been taken so far, the same however they came.
+    ``whole``: the model that the slice is a segment of, whose panes are evaluated first; None where it is none.
     """
 
     judgements: list[Judgement] = field(default_factory=list)
     turns: list[str] = field(default_factory=list)
     reached: float = np.inf
+    whole: ModelState | None = None
 
 
 @dataclass(slots=True)
@@ -295,11 +299,14 @@ def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Ev
     if evaluation is None:
         return
     judgement = _muted(known, model, evaluation)
+    felt = judgement.findings
+    if out.whole is not None:
+        judgement, felt = _covered(out.whole, model, evaluation, judgement, out.reached)
     model.standing, model.judgement = evaluation.standing, judgement
     out.judgements.append(judgement)
     if found := tuple(map(plain, judgement.findings)):
         model.told = remembered(model.told, found)
-        model.incidents = folded(model.incidents, found, len(judgement.channel_status))
+        model.incidents = folded(model.incidents, map(plain, felt), len(judgement.channel_status))
     if any(incident.ended is None for incident in model.incidents):
         model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
         model.exemplars = model.exemplars.until(out.reached)
@@ -334,6 +341,20 @@ def _muted(known: Known, model: ModelState, evaluation: Evaluation) -> Judgement
     at = max((judgement.window_end, *(f.window_end for f in judgement.findings)))
     told, model.muted = muted(planned, waiting, judgement.findings, at)
     return replace(judgement, findings=told)
+
+
+def _covered(
+    whole: ModelState, model: ModelState, evaluation: Evaluation, judgement: Judgement, reached: float
+) -> tuple[Judgement, tuple[Finding, ...]]:
+    """Without the severity of what the whole rings for; and what is part of the segment's incidents nevertheless."""
+    holds = still_open(evaluation)
+    waiting = [f for f in model.covered if f.feature is None or holds(f.feature, f.detector)]
+    if not waiting and not judgement.findings:
+        model.covered = ()
+        return judgement, ()
+    at = reached if isfinite(reached) else max(f.window_end for f in (*waiting, *judgement.findings))
+    told, model.covered, felt = covered(whole.incidents, waiting, judgement.findings, at)
+    return replace(judgement, findings=told), felt
 
 
 def _drifts(model: ModelState) -> bool:
