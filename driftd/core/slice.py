@@ -36,6 +36,10 @@ class Slice:
         """``name`` as in driftd.core.segmenting: ``country=DE``."""
         return cls(f"{model}{_SEGMENTS}{name}")
 
+    def is_of(self, model: str) -> bool:
+        """Whether it is the model, or a part of it."""
+        return model in {self.model, self.whole}
+
     @property
     def within(self) -> str:
         """The segment of the model that it is, ``country=DE``; "" where it is none."""

@@ -48,8 +48,9 @@ def covers(whole: Iterable[Incident], f: Finding, channel: str, at: float) -> bo
 def covered(
     whole: Sequence[Incident], waiting: Sequence[Finding], found: Sequence[Finding], at: float
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...], tuple[Finding, ...]]:
-    """What is told of a segment's findings at ``at``, by when the whole has been evaluated to the end of the minute; what waits until the whole is over, as in ModelState.covered;
-    and what its incidents are made of: all of it, but nobody was called.
+    """What is told of a segment's findings at ``at``, by when the whole has been evaluated to the end of the minute;
+    what waits until the whole is over, as in ModelState.covered; and what the segment's incidents are made of: all of
+    it, but nobody was called.
 
     whole     ....|#### PAGE, amount ####|......
     segment         amount: shown, rings nobody |PAGE: it is open still
@@ -76,3 +77,14 @@ def covered(
         told, felt = told + again, felt + again
         waits = {key: f for key, f in waits.items() if f not in due}
     return tuple(told), tuple(waits.values()), tuple(felt)
+
+
+def ringing(incidents: Iterable[Incident], hushed: Iterable[Finding]) -> tuple[Incident, ...]:
+    """A segment's open incidents without the channels that the whole rings for."""
+    quiet = {(f.feature, f.detector) for f in hushed}
+    out = list[Incident]()
+    for i in (i for i in incidents if i.ended is None):
+        parts = (replace(p, open=tuple(o for o in p.open if (p.channel, o[0]) not in quiet)) for p in i.parts)
+        if left := tuple(p for p in parts if p.open):
+            out.append(replace(i, parts=left))
+    return tuple(out)

@@ -172,7 +172,8 @@ class ModelState:
     findings, the newest last; ``incidents``: what these were parts of, in the order in which they opened, and
     ``exemplars`` events that these may name. ``acts``: what people did about it, the newest last; ``muted``: what
     would have rung in a maintenance window and is open still, with the severity that it would have had; ``covered``,
-    of a segment: the same of what the whole rings for. ``names``: new categories that came again and again, by channel, as many as core.new_names keeps and hops remember.
+    of a segment: the same of what the whole rings for. ``names``: new categories that came again and again, by channel,
+    as many as core.new_names keeps and hops remember.
     ``experiments`` by the id of their rule; ``trials``: what came in since, by source, of panes after ``tried``.
     """
 
