@@ -3,7 +3,8 @@
 A segment is named by its field and value, ``country=DE``, ``amount=10..100``, and is a slice of its own
 (``Slice.of_segment``). Values that nobody named are counted by slots of ten minutes of event time. When a slot is
 closed, those with enough events in a day become segments, the largest first; their events are theirs from the end of
-the next slot on, so that it depends neither on polls nor on which partition is read first.
+the next slot on, so that it depends neither on polls nor on which partition is read first, as long as neither brings
+more than ten minutes at once.
 
 slot     |  s  | s+1 | s+2 |         s is closed before any partition reads events of s+2
 counted  | ####|     |     |

@@ -484,6 +484,25 @@ class HalvesSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class CensusSnapshot:
+    """A Census; what is by number is a list, since keys are text."""
+
+    admitted: dict[str, int]
+    last: dict[str, int]
+    open: list[tuple[int, dict[str, int]]]
+    days: list[tuple[int, dict[str, int]]]
+    other: int
+    missing: int
+
+    @classmethod
+    def of(cls, c: Census) -> CensusSnapshot:
+        return cls(c.admitted, c.last, sorted(c.open.items()), sorted(c.days.items()), c.other, c.missing)
+
+    def restore(self) -> Census:
+        return Census(dict(self.admitted), dict(self.last), dict(self.open), dict(self.days), self.other, self.missing)
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """``saved`` is wall time, epoch seconds; ``pane_seconds`` the length of every pane in it. ``exchange``: None where
     one process reads and judges. ``hashing``: what the decoder had made of the values.
@@ -506,7 +525,7 @@ class Checkpoint:
     refused_values: list[Refusal] = field(default_factory=list)
     outcomes: OutcomesSnapshot = field(default_factory=OutcomesSnapshot)
     halves: HalvesSnapshot = field(default_factory=HalvesSnapshot)
-    segments: dict[str, Census] = field(default_factory=dict)
+    segments: dict[str, CensusSnapshot] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -550,7 +569,7 @@ class Checkpoint:
             refused_values=[*state.refusals.values.values()],
             outcomes=OutcomesSnapshot.of(state.outcomes),
             halves=HalvesSnapshot.of(state.halves),
-            segments=dict(sorted(state.segments.items())),
+            segments={model: CensusSnapshot.of(census) for model, census in sorted(state.segments.items())},
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
@@ -563,7 +582,7 @@ class Checkpoint:
         state.refusals = Refusals.of(self.refused_events, self.refused_values)
         state.outcomes = self.outcomes.restore()
         state.halves = self.halves.restore()
-        state.segments = self.segments
+        state.segments = {model: census.restore() for model, census in self.segments.items()}
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(
