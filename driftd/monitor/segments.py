@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final
 
 from driftd.core.finding import Finding, Severity, Status
-from driftd.core.incident import Incident, Step
+from driftd.core.incident import Incident
 from driftd.core.reference import Reference
 from driftd.core.segmenting import SETTLE_SECONDS
 from driftd.monitor.settings import ModelSettings
@@ -34,8 +34,8 @@ def rings(whole: Iterable[Incident], channel: str, at: float) -> Severity | None
     found = None
     for incident in whole:
         said = [e for e in incident.timeline if e.channel == channel and e.time <= at]
-        if said and said[-1].step is not Step.CALMED and found is not Severity.PAGE:
-            found = said[-1].severity or found
+        if said and found is not Severity.PAGE:
+            found = said[-1].severity or found  # none where it has calmed
     return found
 
 

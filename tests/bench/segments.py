@@ -21,9 +21,9 @@ from driftd.wiring.app import pipeline_of
 
 POLL = 500
 LEARN = 1000
-MINUTES = 10
+MINUTES = 5
 """Of events in each of ROUNDS, taken by turns."""
-ROUNDS = 6
+ROUNDS = 4
 
 
 def watching(segments: int) -> Pipeline:
