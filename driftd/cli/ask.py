@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -194,11 +194,23 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
         yield _line(c["status"], c["sentence"], c["since"], now, _size(c))
     calm = sum(c["role"] != "joint" for c in body["channels"]) - sum(c["role"] != "joint" for c in changed)
     yield f"{calm} {plural('channel', calm)} {'is' if calm == 1 else 'are'} calm"
+    yield from _segments(body["segments"], now)
     yield from _quality(body["quality"], now)
     if body["estimated"] is not None:
         yield f"By its scores alone, the last window: {clean(body['estimated']['sentence'].replace(NBSP, ' '), 200)}"
     yield from _cost(body["cost"])
     yield from _where(changed[0] if changed else None)
+
+
+def _segments(segments: Sequence[Mapping[str, Any]], now: float) -> Iterator[str]:
+    """Those that have changed, the largest change first."""
+    from driftd.core.text import plural  # noqa: PLC0415
+
+    changed = [s for s in segments if s["status"] in {"page", "ticket"}]
+    for s in changed:
+        yield _line(s["status"], f"in {clean(s['segment'], 60)}: {s['sentence']}", s["since"], now, "")
+    if calm := len(segments) - len(changed):
+        yield f"{calm} {plural('segment', calm)} {'is' if calm == 1 else 'are'} calm or learning"
 
 
 def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:

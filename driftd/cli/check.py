@@ -140,6 +140,7 @@ def state(settings: Settings) -> dict[str, Any]:
 def models(settings: Settings) -> dict[str, Any]:
     """The certificate; of each model that is configured or has a reference its channels, detectors and sensitivity."""
     from driftd.cli import sensitivity  # noqa: PLC0415
+    from driftd.core.slice import Slice  # noqa: PLC0415
     from driftd.learn.remarks import remarks, unknown_channels  # noqa: PLC0415
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
@@ -148,7 +149,7 @@ def models(settings: Settings) -> dict[str, Any]:
     configured = {m.name: m for m in settings.models}
     out = []
     for name in {**configured, **references}:
-        model, reference = configured.get(name), references.get(name)
+        model, reference = configured.get(Slice(name).whole), references.get(name)
         choose = chooser(settings, model)
         channels = list(reference.channels) if reference else list(_expected(model))
         found = None
@@ -158,7 +159,7 @@ def models(settings: Settings) -> dict[str, Any]:
                 reference,
                 monitor.detectors(reference),
                 monitor.windows,
-                monitor.false_alarms_per_month,
+                monitor.false_alarms_per_month * monitor.settings(Slice(name)).share,
                 monitor.budget_models,
             )
         out.append({
@@ -286,11 +287,28 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     else:
         print_line("Discovery: off. Events of models that are not configured are dropped and counted.")
     print_line(_labels(loaded.settings))
+    for line in _segments(loaded.settings):
+        print_line(line)
     if report["problems"]:
         count = len(report["problems"])
         print_line(f"{count} {plural('problem', count)} found.", "bold red")
     else:
         print_line("No problems found." if report["kafka"] else "No problems found (broker not contacted).", "green")
+
+
+def _segments(settings: Settings) -> Iterator[str]:
+    """What of which model is watched by itself."""
+    from driftd.core.text import clean, plural  # noqa: PLC0415
+
+    for model in (model for model in settings.models if model.segments.fields):
+        s = model.segments
+        found = [f for f in s.fields if f not in s.values and f not in s.edges]
+        floor = f", values of {', '.join(found)} from {s.min_events:,} events a day on" if found else ""
+        yield clean(
+            f"Segments of {model.name}: by {', '.join(s.fields)}; up to {s.max_segments:,} "
+            f"{plural('segment', s.max_segments)}{floor}. Together they have {s.budget:.0%} of its budgets.",
+            300,
+        )
 
 
 def _labels(settings: Settings) -> str:

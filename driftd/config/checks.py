@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from driftd.config import experiments, mapping, memory
+from driftd.config import experiments, mapping, memory, segments
 from driftd.config.settings import DetectorSettings, KafkaSection, Settings, SizeSetting
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
@@ -287,6 +287,7 @@ def _models(settings: Settings) -> Iterator[Mistake]:
                     (*here, "reference", "path"),
                     "a given reference cannot restart with a new version; set reference.new_version: keep",
                 )
+        yield from segments.mistakes((*here, "segments"), model.segments, members=settings.members.enabled)
         if len(model.features) > settings.discovery.max_features:
             yield (
                 (*here, "features"),

@@ -32,11 +32,12 @@ OUTPUTS: Final = 6
 
 
 def shapes(settings: Settings) -> tuple[int, int]:
-    """The most models, and the most channels of one."""
+    """The most models, segments among them, and the most channels of one."""
     d, features = settings.discovery, [len(m.features) for m in settings.models]
+    segments = sum(m.segments.max_segments for m in settings.models if m.segments.fields)
     if not d.enabled:
-        return len(features), max(features, default=0) + OUTPUTS
-    return max(d.max_models, len(features)), max(d.max_features, *features, 0) + OUTPUTS
+        return len(features) + segments, max(features, default=0) + OUTPUTS
+    return max(d.max_models, len(features)) + segments, max(d.max_features, *features, 0) + OUTPUTS
 
 
 def needed(settings: Settings, models: int, channels: int) -> int:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from driftd.config.experiments import ExperimentSetting
 from driftd.config.section import Section
+from driftd.config.segments import SegmentsSetting
 from driftd.config.values import (
     Address,
     Broker,
@@ -333,6 +334,9 @@ class Model(Section):
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
     slo: ModelSlo = Field(default=ModelSlo(), description="Objectives of its service. Unset: `slo`.")
     cost: ModelCost = Field(default=ModelCost(), description="What it may cost.")
+    segments: SegmentsSetting = Field(
+        default=SegmentsSetting(), description="Parts of its traffic that are watched by themselves."
+    )
     maintenance: Exclusions = Field(
         default=(), description="Planned maintenance of this model, in addition to `maintenance`."
     )

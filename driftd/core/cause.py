@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from driftd.core.channel import JOINT
 from driftd.core.incident import SAME_START, Incident
+from driftd.core.slice import Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class _Beginning:
     def like(self, other: _Beginning) -> bool:
         if self.model == other.model or abs(self.since - other.since) > SAME_START:
             return False
+        if Slice(self.model).whole == Slice(other.model).whole:  # of one model the channel decides, as in ``together``
+            return self.channel == other.channel and self.channel != JOINT
         same = self.channel == other.channel and self.channel != JOINT
         return same or (bool(self.kind) and self.kind == other.kind)
 

@@ -200,6 +200,8 @@ class Schema:
     max_features: int = 200
 
 
+SEGMENTS: Final = "segments."
+"""Before the names in an event's ``segments``, among the fields of a batch."""
 NumericColumn = NDArray[np.float64]
 FlagColumn = NDArray[np.bool_]
 AnyColumn = Sequence[Scalar]
@@ -234,6 +236,7 @@ class EventBatch:
     ``fields`` has the other columns by the event's field (driftd.decode.fields); a field that no event of the batch
     fills is absent. ``prediction`` is as features are (a list of numbers has become its Euclidean norm); ``label``
     is as a feature of any kind, whatever the predictions are;
+    ``segments.country`` and others are text;
     ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
     ``latency_seconds`` float64; ``error`` bool, true where the service failed; ``cost.amount``, ``cost.tokens_in`` and
     others float64 (driftd.core.cost).

@@ -112,8 +112,8 @@ class Finding:
 
     @property
     def segment(self) -> str | None:
-        """The segment that the finding is about; None for the whole model."""
-        return self.slice.segment or None
+        """The segment that the finding is about, ``country=DE``; None for the whole model."""
+        return self.slice.within or None
 
     @property
     def opens_page(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 from driftd.core.channel import JOINT, OWN_NAMES
 from driftd.core.finding import Severity
+from driftd.core.slice import Slice
 
 MOST_ENTRIES: Final = 60
 """Entries of a timeline that are kept: the first, and the most recent."""
@@ -202,6 +203,10 @@ def shortened(timeline: Sequence[Entry]) -> tuple[Entry, ...]:
 
 SAME_START: Final = 600.0
 """Changes of models that began within so many seconds may have one cause. Chosen: a start is known to minutes."""
+FAMILY_START: Final = 1800.0
+"""The same of a model and its segments. Chosen: of a tenth of the traffic the whole shows the start less sharply, and
+changes of one model within half an hour are one anyway (driftd.monitor.incidents).
+"""
 ALIKE: Final = 2.0
 """Times as large as another model's a change may be and have its cause. Chosen: a producer that fails does so for about
 the same share of all that read it; 13% of one model and all of another are two faults."""
@@ -217,7 +222,7 @@ def together(incidents: Iterable[Incident]) -> list[Incident]:
     groups: list[list[Incident]] = []
     at: dict[int, list[tuple[_Look, list[Incident]]]] = {}
     for incident in sorted(incidents, key=lambda i: (i.opened, i.id)):
-        slot, look = int(incident.since // SAME_START), _Look.of(incident)
+        slot, look = int(incident.since // FAMILY_START), _Look.of(incident)
         near = (known for k in (slot - 1, slot, slot + 1) for known in at.get(k, ()))
         group = next((g for first, g in near if first.like(look) and not _models_meet(g, incident)), None)
         if group is None:
@@ -236,14 +241,17 @@ class _Look:
     first: Part
     channels: Mapping[str, Part]
     everything: bool
+    whole: str
 
     @classmethod
     def of(cls, i: Incident) -> _Look:
         strongest = i.strongest
         channels = {p.channel: p for p in reversed(strongest) if p.channel != JOINT}
-        return cls(i.since, strongest[0], channels, i.everything)
+        return cls(i.since, strongest[0], channels, i.everything, Slice(strongest[0].model).whole)
 
     def like(self, other: _Look) -> bool:
+        if self.whole == other.whole and abs(self.since - other.since) <= FAMILY_START:
+            return bool(self.channels.keys() & other.channels)  # the whole shows the change of a part diluted
         if abs(self.since - other.since) > SAME_START:
             return False
         if self.everything and other.everything:

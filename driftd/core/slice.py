@@ -8,6 +8,8 @@ from typing import Final, Self
 LABELS: Final = "labels"
 """The part of a model that its joined labels are: predictions with the labels that came for them later."""
 PARTS: Final = (LABELS,)
+_SEGMENTS: Final = "/segments/"
+"""Between a model's name and that of its segment: ``fraud/segments/country=DE``."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,13 +31,30 @@ class Slice:
     def of_labels(cls, model: str) -> Self:
         return cls(f"{model}/{LABELS}")
 
+    @classmethod
+    def of_segment(cls, model: str, name: str) -> Self:
+        """``name`` as in driftd.core.segmenting: ``country=DE``."""
+        return cls(f"{model}{_SEGMENTS}{name}")
+
+    def is_of(self, model: str) -> bool:
+        """Whether it is the model, or a part of it."""
+        return model in {self.model, self.whole}
+
+    @property
+    def within(self) -> str:
+        """The segment of the model that it is, ``country=DE``; "" where it is none."""
+        head, _, name = self.model.partition(_SEGMENTS)
+        return name if head and "=" in name else ""
+
     @property
     def part(self) -> str:
-        """Which part of a model it is; "" for a model."""
+        """Which part of a model it is, of a segment its name; "" for a model."""
         head, _, tail = self.model.rpartition("/")
-        return tail if head and tail in PARTS else ""
+        return self.within or (tail if head and tail in PARTS else "")
 
     @property
     def whole(self) -> str:
         """The name of the model that it is a part of; its own where it is none."""
+        if self.within:
+            return self.model.partition(_SEGMENTS)[0]
         return self.model.rpartition("/")[0] if self.part else self.model

@@ -132,7 +132,7 @@ FIELDS: Final = (
         help="Column that is set where the service failed.",
     ),
     Field("cost", Holds.NUMBERS, "an object of numbers", column=True),
-    Field("segments", Holds.STRINGS, "an object of strings"),
+    Field("segments", Holds.STRINGS, "an object of strings", column=True),
 )
 COLUMNS: Final = tuple(field for field in FIELDS if field.column)
 """Those that batches have columns of."""
@@ -146,6 +146,9 @@ COSTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What ``cost`` may say, and the names that OpenTelemetry and LiteLLM have for it. Its columns are ``cost.amount`` and
 so on."""
+MOST_SEGMENTS: Final = 32
+"""Names in ``segments`` that have columns, of the events of a batch: more than anybody watches, and what a producer
+that makes names up costs is bounded."""
 COST_NAMES: Final = frozenset(COSTS).union(*COSTS.values())
 MOST_COST: Final = 1e9
 """More is refused, of money and of tokens: nobody means it, and sums of it would end."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from driftd.core.act import Act, Deed, remembered, windows
 from driftd.core.errors import ActRefused
-from driftd.core.slice import PARTS, Slice
-from driftd.core.text import minute
+from driftd.core.slice import Slice
+from driftd.core.text import minute, plural
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.state import Outcome, State
+from driftd.engine.state import Outcome, State, together
 from driftd.monitor import renewal
 
 _OF_PARTS_TOO: Final = frozenset({Deed.MAINTENANCE, Deed.CANCEL})
-"""What is true of a model is true of its labels."""
+"""What is true of a model is true of its labels and segments."""
 _LATE_SECONDS: Final = 60.0
 """What is typed as a time is known to the minute."""
 
@@ -33,6 +35,9 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
             outcome = pipeline.rebaseline(state, act)
             monitor = pipeline.monitor
             said = renewal.told(state.models[key], act, monitor.settings(key), monitor.windows.pane_seconds)
+            more, n = _segments_too(state, pipeline, act)
+            outcome = together([outcome, *more])
+            said += f"; and {n} {plural('segment', n)} of it" if n else ""
         case Deed.MAINTENANCE:
             span = f"from {minute(act.start)} to {minute(act.end)} UTC (id {act.id})"
             said = f"{act.model}: nothing rings {span}{_begun(act)}"
@@ -45,11 +50,24 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
                 "this driftd keeps its state in a directory, and a model is taken out of there while it does not run: "
                 "stop it, driftd forget MODEL, start it"
             )
-    parts = [Slice(f"{act.model}/{part}") for part in PARTS] if act.deed in _OF_PARTS_TOO else []
+    parts = [k for k in state.models if k.part and k.whole == act.model] if act.deed in _OF_PARTS_TOO else []
     for each in (key, *parts):
         if (after := state.models.get(each)) is not None:
             after.acts = remembered(after.acts, act)
     return outcome, said
+
+
+def _segments_too(state: State, pipeline: Pipeline, act: Act) -> tuple[list[Outcome], int]:
+    """What is normal of a model is normal of its segments: of those that have a reference, and events to learn from."""
+    out = list[Outcome]()
+    for key in [k for k in sorted(state.models) if k.within and k.whole == act.model]:
+        model, mine = state.models[key], replace(act, model=key.model)
+        if model.reference is None or not {*act.channels} <= model.reference.rows.keys():
+            continue
+        with suppress(ActRefused):
+            out.append(pipeline.rebaseline(state, mine))
+            state.models[key].acts = remembered(state.models[key].acts, mine)
+    return out, len(out)
 
 
 def _begun(act: Act) -> str:

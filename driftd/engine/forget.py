@@ -73,25 +73,20 @@ class StateDirectory:
 
     def _about(self, model: str) -> Forgotten:
         newest = [c for _, c in self._checkpoints[-1:]]
-        mine = [m.restore() for c in newest for m in c.models if _is_of(m.slice, model)]
+        mine = [m.restore() for c in newest for m in c.models if m.slice.is_of(model)]
         streams = [s for c in newest for p in c.partitions for s in p.streams if s.slice.model == model]
         return Forgotten(
             model,
-            tuple(r for r in self.references if _is_of(Slice(r.model), model)),
+            tuple(r for r in self.references if Slice(r.model).is_of(model)),
             merge_counters(s.counters for s in streams).events,
             sum(m.pages for m in mine),
             sum(map(_open_episodes, mine)),
         )
 
 
-def _is_of(key: Slice, model: str) -> bool:
-    """Whether it is the model, or a part of it."""
-    return model in {key.model, key.whole}
-
-
 def removal(state: State, model: str) -> str:
     """What a member lets go of that judges the model, in a sentence."""
-    mine = [m for key, m in state.models.items() if _is_of(key, model)]
+    mine = [m for key, m in state.models.items() if key.is_of(model)]
     events = sum(m.reference.summary.events for m in mine if m.reference is not None)
     counts = [
         f"its reference of {events:,} {plural('event', events)}" if events else "no reference",
@@ -120,8 +115,9 @@ def _without(checkpoint: Checkpoint, model: str) -> Checkpoint:
             checkpoint.outcomes, counts={k: v for k, v in checkpoint.outcomes.counts.items() if k != model}
         ),
         halves=checkpoint.halves.without(model),
-        models=[m for m in checkpoint.models if not _is_of(m.slice, model)],
+        segments={k: v for k, v in checkpoint.segments.items() if k != model},
+        models=[m for m in checkpoint.models if not m.slice.is_of(model)],
         partitions=[
-            replace(p, streams=[s for s in p.streams if not _is_of(s.slice, model)]) for p in checkpoint.partitions
+            replace(p, streams=[s for s in p.streams if not s.slice.is_of(model)]) for p in checkpoint.partitions
         ],
     )

@@ -22,7 +22,8 @@ from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference
-from driftd.core.slice import Slice
+from driftd.core.segmenting import SETTLE_SECONDS, SLOT_SECONDS, Census
+from driftd.core.slice import PARTS, Slice
 from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec, Fetching
@@ -35,6 +36,7 @@ from driftd.ingest import experiments, panes, partition, rate_limit
 from driftd.ingest.outcomes.join import Joining, sweep
 from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.rate_limit import NO_LIMITS, RateLimits
+from driftd.ingest.segments import split
 from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
 from driftd.monitor import experiments as trying
@@ -47,6 +49,8 @@ from driftd.monitor.state import ModelState
 NOBODY: frozenset[TopicPartition] = frozenset()
 SLICE_PANES: Final = 1000
 """Panes, of all models and partitions, that are closed before driftd looks up again: a second's work or two."""
+ROWS_WAITING: Final = 2_000
+"""Of a segment and partition, that wait to be counted: a megabyte or so."""
 ROWS_A_PANE: Final = 50
 """Rows that wait for a reference and cost about as much as a pane."""
 
@@ -59,6 +63,11 @@ class _Step:
     learned: list[Reference] = field(default_factory=list)
     refused: list[FirstRefused] = field(default_factory=list)
     unwatched: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, state: State, key: Slice) -> _Step:
+        """Of one slice; a segment is judged beside its whole."""
+        return cls(Evaluated(whole=state.models.get(Slice(key.whole)) if key.within else None))
 
     def outcome(self) -> Outcome:
         judgements = tuple(self.evaluated.judgements)
@@ -160,9 +169,24 @@ class Pipeline:
             if key not in state.models:
                 state.models[key] = ModelState(key)
         state.accepted += partition.take(
-            mine, batches, self.monitor.windows, state.frontier, lambda key: self.about(state, key)
+            mine,
+            batches,
+            self.monitor.windows,
+            state.frontier,
+            lambda key: self.about(state, key),
+            lambda batch: self._segments(state, batch),
         )
         self._add_pairs(state, pairs)
+
+    def _segments(self, state: State, batch: EventBatch) -> Iterator[EventBatch]:
+        """The events of the model's segments, which are there from the first on."""
+        wanted = self.monitor.settings(Slice(batch.model)).segmenting
+        if wanted is None:
+            return
+        for part in split(batch, wanted, state.segments.setdefault(batch.model, Census())):
+            model = state.models.setdefault(Slice(part.model), ModelState(Slice(part.model)))
+            model.retired = False
+            yield part
 
     def _add_pairs(self, state: State, pairs: joined.Pairs) -> None:
         """What was joined are events of the model's labels, which are judged where there is room for another slice."""
@@ -208,20 +232,37 @@ class Pipeline:
         """Moves the frontier to ``reached`` and evaluates model by model; what came of each, and of each stage of a
         reference that grows. Models in ``at_most`` go no further than that.
         """
-        moved, state.frontier = end or reached != state.frontier, reached
+        before, moved, state.frontier = state.frontier, end or reached != state.frontier, reached
         self._sweep_halves(state, inf if end else (reached + 1) * self.monitor.windows.pane_seconds)
         if self.labels is not None:
             sweep(state.outcomes, (reached + 1) * self.monitor.windows.pane_seconds, self.labels)
+        self._close_slots(state, reached)
         limits = {} if at_most is None else at_most
         for key in sorted(state.models):
-            apart = self.labels is not None and bool(key.part)
-            to = state.outcomes.frontier if apart else min(reached, limits.get(key, reached))
+            apart = self.labels is not None and key.part in PARTS
+            last = reached if end or not key.within else self._minute(reached)
+            to = state.outcomes.frontier if apart else min(last, limits.get(key, last))
             if to is None or not (apart or moved or self.labels is None):
+                continue
+            if key.within and not end and before is not None and key not in limits and last == self._minute(before):
                 continue
             for step in self._close(state, to, key, end=end):
                 outcome = step.outcome()
                 state.findings += len(outcome.findings)
                 yield outcome
+
+    def _minute(self, pane: int) -> int:
+        """The last pane up to ``pane`` that ends a minute of event time."""
+        panes = max(round(SETTLE_SECONDS / self.monitor.windows.pane_seconds), 1)
+        return (pane + 1) // panes * panes - 1
+
+    def _close_slots(self, state: State, reached: int) -> None:
+        """Which values are segments from now on."""
+        slot = int((reached + 1) * self.monitor.windows.pane_seconds // SLOT_SECONDS)
+        for model, census in state.segments.items():
+            wanted = self.monitor.settings(Slice(model)).segmenting
+            if wanted is not None:
+                census.close(slot, wanted)
 
     @staticmethod
     def _sweep_halves(state: State, now: float) -> None:
@@ -231,13 +272,13 @@ class Pipeline:
         state.dropped.update({reason.value: n for reason, n in lost.items()})
 
     def _close(self, state: State, reached: int, key: Slice, *, end: bool) -> Iterator[_Step]:
-        step = _Step()
+        step = _Step.of(state, key)
         touched = self._exchange(state, reached, key)
         while touched:
             self._learn(state, reached, key, step)
             while self._grow(state, reached, key, step):
                 yield step
-                step = _Step()
+                step = _Step.of(state, key)
             touched = self._evaluate(state, reached, key, step)
         if end:
             self.monitor.settle(state.models[key], reached, step.evaluated, end=True)
@@ -246,7 +287,7 @@ class Pipeline:
 
     def retire(self, state: State, key: Slice, because: str) -> Outcome:
         """Takes a model off all pages: what is open on it ends, and its state stays but for the last open panes."""
-        model, step = state.models[key], _Step()
+        model, step = state.models[key], _Step.of(state, key)
         self.monitor.retire(model, step.evaluated, because)
         for mine in state.partitions.values():
             stream = mine.streams.get(key)
@@ -290,7 +331,8 @@ class Pipeline:
 
         Raises ActRefused where that cannot be.
         """
-        key, step = Slice(act.model), _Step()
+        key = Slice(act.model)
+        step = _Step.of(state, key)
         model, seconds = state.models[key], self.monitor.windows.pane_seconds
         renewal.require_renewable(model, act, self.monitor.settings(key), self._counted(state, key))
         if act.channels and model.wants_rows:
@@ -353,10 +395,12 @@ class Pipeline:
         return frontier(closed, idle, before)
 
     def _absorb(self, state: State) -> None:
-        """The events since the last settle go into their panes."""
+        """The events since the last settle go into their panes; those of segments when there are many, or when panes
+        close: a batch costs the same for one event and for a hundred.
+        """
         for mine in state.partitions.values():
             for key, stream in mine.streams.items():
-                if stream.rows:
+                if stream.rows and not (key.within and sum(map(len, stream.rows)) < ROWS_WAITING):
                     panes.absorb(self.about(state, key), stream, self.monitor.windows.pane_seconds)
 
     def _rules(self, key: Slice) -> tuple[Rule, ...]:
@@ -371,6 +415,8 @@ class Pipeline:
         """
         seconds, touched = self.monitor.windows.pane_seconds, bool(state.models[key].pending)
         for source, mine in sorted(state.partitions.items()):
+            if key.within and (stream := mine.streams.get(key)) is not None:
+                panes.absorb(self.about(state, key), stream, seconds)
             for message in panes.take_closed(mine, source, reached, seconds, key):
                 take_in(state.models[key], message)
                 touched = True
@@ -382,7 +428,8 @@ class Pipeline:
         """Gives the model its reference if there is enough to learn from now."""
         model = state.models[key]
         learns = model.reference is None and self.monitor.settings(key).grow_seconds is None
-        found = self.monitor.learn(model, reached) if learns else None
+        learns = learns and self.monitor.may_learn(state.models, key)
+        found = self.monitor.learn(state.models, model, reached) if learns else None
         if found is not None:
             self._adopt_anew(state, reached, key, *found, step)
 
@@ -390,7 +437,7 @@ class Pipeline:
         """As ``_learn``, of a reference that grows: the next stage, if one is due. Panes up to it are evaluated on the
         reference before it.
         """
-        pane = self.monitor.due(state.models[key], reached)
+        pane = self.monitor.due(state.models[key], reached) if self.monitor.may_learn(state.models, key) else None
         if pane is None:
             return False
         model = state.models[key]
@@ -399,7 +446,7 @@ class Pipeline:
         if (regrown := self.monitor.regrown(model, pane)) is not None:
             self._graft(state, key, *regrown, step)
             return True
-        reference, left, because = self.monitor.grow(model)
+        reference, left, because = self.monitor.grow(state.models, model)
         if reference is not None and left is not None:
             self.monitor.end_all(model, pane, step.evaluated, because)
             self._adopt_anew(state, reached, key, reference, left, step)

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from driftd.core.act import Act, Deed, in_force
 from driftd.core.cause import causes
 from driftd.core.certificates import expiry_of
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
-from driftd.core.finding import Finding, Judgement, Status
+from driftd.core.finding import Finding, Judgement, Severity, Status
 from driftd.core.incident import SAME_START, Incident, find, together
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
@@ -37,6 +38,7 @@ from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing, regrowth, renewal
 from driftd.monitor.alert_texts import called, texts_of
 from driftd.monitor.experiments import results
+from driftd.monitor.segments import ringing
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
@@ -103,6 +105,11 @@ def counts_of(
         settings.budget,
         experiments,
     )
+
+
+def _ringing(model: ModelState) -> tuple[Incident, ...]:
+    """The incidents that alerts are about: those of a segment without what its whole rings for."""
+    return ringing(model.incidents, model.covered) if model.slice.within else model.incidents
 
 
 def _blind(health: Health, *, assigned: bool) -> Iterator[str]:
@@ -254,6 +261,7 @@ class Reporter:
             t.set("driftd_events_dropped_total", n, reason)
         self._late(state)
         self._calls(state.halves)
+        self._segments(state)
         limit, wholes = self.pipeline.max_models, sum(not key.part for key in state.models)
         t.set("driftd_discovery_limit_reached", limit is not None and wholes >= limit, "models")
         ignored = False
@@ -276,7 +284,9 @@ class Reporter:
 
     def _note_quiet(self, counters: Mapping[Slice, Counters], state: State, now: float, behind: float) -> None:
         """Which models send nothing; what was read for others' models a round ago counts, too."""
-        self._quiet = self._arrivals.quiet({**self._elsewhere, **counters}, state.models, now, behind)
+        # a segment that is silent is a mix that has changed: the whole's channels tell that
+        wholes = {key: count for key, count in {**self._elsewhere, **counters}.items() if not key.within}
+        self._quiet = self._arrivals.quiet(wholes, state.models, now, behind)
         self.metrics.quiet(
             {
                 key.model: {"": q.seconds}
@@ -290,6 +300,19 @@ class Reporter:
         self.telemetry.replace(
             "driftd_logged_calls_total",
             {(model, f.name): getattr(c, f.name) for model, c in sorted(halves.counts.items()) for f in fields(c)},
+        )
+
+    def _segments(self, state: State) -> None:
+        """How many of each model there are, and what makes none."""
+        there = Counter(key.whole for key, model in state.models.items() if key.within and not model.retired)
+        limits: dict[tuple[str, ...], float] = {
+            (m,): s.segmenting.most for m, s in self.pipeline.monitor.configured.items() if s.segmenting
+        }
+        self.telemetry.replace("driftd_segments", {key: there[key[0]] for key in limits})
+        self.telemetry.replace("driftd_segments_limit", limits)
+        self.telemetry.replace(
+            "driftd_unsegmented_events_total",
+            {(m, why): getattr(c, why) for m, c in sorted(state.segments.items()) for why in ("other", "missing")},
         )
 
     def _late(self, state: State) -> None:
@@ -316,9 +339,9 @@ class Reporter:
         """For alerts; anew where the incidents have changed, and at midnight (UTC), since texts say the day."""
         now = last_event if math.isnan(self._time) else self._time
         page, whole = self._page(model)
-        about = model.incidents, now // DAY_SECONDS, whole
+        about = model.incidents, model.covered, now // DAY_SECONDS, whole
         self.metrics.incidents(
-            model.name, about, lambda: texts_of(model.incidents, now, self.external_url, whole), page
+            model.name, about, lambda: texts_of(_ringing(model), now, self.external_url, whole), page
         )
 
     def _page(self, model: ModelState) -> tuple[Page | None, Incident | None]:
@@ -326,6 +349,8 @@ class Reporter:
         if model.judgement is None or model.judgement.status is not Status.DRIFT or model.standing.quiet:
             return None, None
         last = called(model.incidents)
+        if model.slice.within and not any(i.now is Severity.PAGE for i in _ringing(model)):
+            return None, None
         if last is None:
             return Page(model.pages, ""), None
         models = [] if self.state is None else [*self.state.models.values()]
@@ -422,7 +447,10 @@ class Reporter:
                 counts = self._counts(model, state.counters(model.slice), state)
                 counts = replace(counts, maintenance=self._in_maintenance(model))
                 self._tell_incidents(model, counts.last_event)
-            self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
+            rings = None
+            if model is not None and model.slice.within:
+                rings = frozenset(p.channel for i in _ringing(model) for p in i.parts)
+            self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None, rings)
 
     def _windows(self, model: ModelState) -> tuple[tuple[Act, ...], Act | None]:
         """The maintenance windows of the model that are not over, and the one that it is in: by the time of events."""

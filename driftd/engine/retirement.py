@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from math import isnan, nan
 
 from driftd.core.event import EventBatch
+from driftd.core.segmenting import SLOT_SECONDS, Census
 from driftd.core.slice import Slice
 from driftd.core.text import duration
 from driftd.engine.pipeline import Pipeline
@@ -31,13 +32,34 @@ def configured(state: State, pipeline: Pipeline) -> None:
             model.configured, model.retired, model.heard = True, False, nan
 
 
+def _left(state: State, pipeline: Pipeline, key: Slice) -> str:
+    """Why a segment leaves, "" where it stays: by the time of events, so that what takes its place is the same
+    however they come.
+    """
+    census, wanted = state.segments.get(key.whole), pipeline.monitor.settings(Slice(key.whole)).segmenting
+    census = census or Census()
+    if wanted is None or key.within not in {*census.admitted, *wanted.named}:
+        return UNCONFIGURED
+    last, now = census.last.get(key.within), (state.frontier or 0) * pipeline.monitor.windows.pane_seconds
+    if last is None or now - (last + 1) * SLOT_SECONDS <= pipeline.retire_seconds:
+        return ""
+    census.leave(key.within)
+    return f"no events for {duration(pipeline.retire_seconds)}: the segment is retired"
+
+
 def leaving(state: State, pipeline: Pipeline, now: float, *, caught_up: bool) -> Iterator[tuple[Slice, str]]:
     """The models that leave at ``now``, and why. Who is not ``caught_up`` cannot say who is silent."""
     for key, model in sorted(state.models.items()):
         if model.retired:
             continue
-        if key.whole not in pipeline.monitor.configured and (model.configured or not pipeline.monitor.default.discover):
+        if key.within and (why := _left(state, pipeline, key)):
+            yield key, why
+        elif key.whole not in pipeline.monitor.configured and (
+            model.configured or not pipeline.monitor.default.discover
+        ):
             yield key, UNCONFIGURED
+        elif key.within:
+            continue
         elif isnan(model.heard):  # the checkpoint does not say when
             model.heard = now if any(key in p.streams for p in state.partitions.values()) else nan
         elif caught_up and now - model.heard > pipeline.retire_seconds:

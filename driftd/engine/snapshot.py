@@ -23,6 +23,7 @@ from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.quality.sums import SparseSums
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusal, Refusals
+from driftd.core.segmenting import Census
 from driftd.core.slice import Slice
 from driftd.core.trials import Trial
 from driftd.core.window import Hops
@@ -328,6 +329,7 @@ class ModelSnapshot:
     experiments: dict[str, Experiment] = field(default_factory=dict)
     trials: list[tuple[TopicPartition, dict[str, Trial]]] = field(default_factory=list)
     tried: int | None = None
+    covered: tuple[Finding, ...] = ()
 
     @property
     def growths(self) -> list[GrowthSnapshot]:
@@ -371,6 +373,7 @@ class ModelSnapshot:
             m.experiments,
             [(source, dict(trials)) for source, trials in sorted(m.trials.items())],
             m.tried,
+            m.covered,
         )
 
     def restore(self) -> ModelState:
@@ -407,6 +410,7 @@ class ModelSnapshot:
             experiments=self.experiments,
             trials=dict(self.trials),
             tried=self.tried,
+            covered=self.covered,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)
@@ -480,6 +484,25 @@ class HalvesSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class CensusSnapshot:
+    """A Census; what is by number is a list, since keys are text."""
+
+    admitted: dict[str, int]
+    last: dict[str, int]
+    open: list[tuple[int, dict[str, int]]]
+    days: list[tuple[int, dict[str, int]]]
+    other: int
+    missing: int
+
+    @classmethod
+    def of(cls, c: Census) -> CensusSnapshot:
+        return cls(c.admitted, c.last, sorted(c.open.items()), sorted(c.days.items()), c.other, c.missing)
+
+    def restore(self) -> Census:
+        return Census(dict(self.admitted), dict(self.last), dict(self.open), dict(self.days), self.other, self.missing)
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """``saved`` is wall time, epoch seconds; ``pane_seconds`` the length of every pane in it. ``exchange``: None where
     one process reads and judges. ``hashing``: what the decoder had made of the values.
@@ -502,6 +525,7 @@ class Checkpoint:
     refused_values: list[Refusal] = field(default_factory=list)
     outcomes: OutcomesSnapshot = field(default_factory=OutcomesSnapshot)
     halves: HalvesSnapshot = field(default_factory=HalvesSnapshot)
+    segments: dict[str, CensusSnapshot] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -545,6 +569,7 @@ class Checkpoint:
             refused_values=[*state.refusals.values.values()],
             outcomes=OutcomesSnapshot.of(state.outcomes),
             halves=HalvesSnapshot.of(state.halves),
+            segments={model: CensusSnapshot.of(census) for model, census in sorted(state.segments.items())},
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
@@ -557,6 +582,7 @@ class Checkpoint:
         state.refusals = Refusals.of(self.refused_events, self.refused_values)
         state.outcomes = self.outcomes.restore()
         state.halves = self.halves.restore()
+        state.segments = {model: census.restore() for model, census in self.segments.items()}
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(

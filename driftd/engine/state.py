@@ -12,6 +12,7 @@ from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters, merge_counters
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusals
+from driftd.core.segmenting import Census
 from driftd.core.slice import Slice
 from driftd.ingest.halves import Halves
 from driftd.ingest.outcomes.join import Outcomes
@@ -27,6 +28,7 @@ class State:
     """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
     ``awaited``: topics that did not exist when they were last looked for. ``refusals``: what was turned away, by field.
     ``outcomes``: predictions and labels that wait for each other; ``halves``: requests and answers that do.
+    ``segments``: by model, which of its values are segments.
 
     received == accepted + sum(rejected) + late + sum(dropped), always.
     """
@@ -43,6 +45,7 @@ class State:
     refusals: Refusals = field(default_factory=Refusals)
     outcomes: Outcomes = field(default_factory=Outcomes)
     halves: Halves = field(default_factory=Halves)
+    segments: dict[str, Census] = field(default_factory=dict)
 
     @property
     def late(self) -> int:

@@ -15,7 +15,7 @@ from typing import Final
 from driftd.config import Settings
 from driftd.config.values import spell_seconds
 from driftd.core.errors import ConfigError
-from driftd.core.slice import PARTS
+from driftd.core.slice import PARTS, Slice
 from driftd.generate import rules
 
 RUNBOOKS: Final = "https://runbooks.example.com/driftd"
@@ -123,10 +123,14 @@ def _field(rule: str, name: str, value: str) -> str:
 
 def of_model(label: str, owners: Mapping[str, Mapping[str, str]]) -> str:
     """A label that depends on the alert's model, as a template of Prometheus; it has none for other models."""
-    branches = [
-        f"if eq $labels.model {_names(m)} }}}}{facts[label]}{{{{" for m, facts in owners.items() if label in facts
-    ]
+    branches = [f"if {_is_of(m)} }}}}{facts[label]}{{{{" for m, facts in owners.items() if label in facts]
     return f"{{{{ {' else '.join(branches)} end }}}}" if branches else ""
+
+
+def _is_of(model: str) -> str:
+    """Whether the alert is about the model, one of its parts, or a segment of it: these are found as they come."""
+    segments = re.escape(Slice.of_segment(model, "").model)
+    return f'or (eq $labels.model {_names(model)}) (match "^{_go(segments)}" $labels.model)'
 
 
 def _names(model: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from driftd.core import values
 from driftd.core.cost import cost_fields
-from driftd.core.event import EventBatch, LateReason, RefusedValue, concatenate
+from driftd.core.event import SEGMENTS, EventBatch, LateReason, RefusedValue, concatenate
 from driftd.core.pane import Counters
 from driftd.core.reference import outside
 from driftd.core.slice import Slice
@@ -26,12 +26,20 @@ MOST_BATCHES: Final = 64
 memory; of a thousand models each read brings so few.
 """
 SliceOf = Callable[[Slice], SliceIngest]
+Split = Callable[[EventBatch], Iterable[EventBatch]]
+"""The events of a model -> those of its segments."""
 
 
 def take(
-    partition: PartitionState, batches: Sequence[EventBatch], windows: Windows, frontier: int | None, about: SliceOf
+    partition: PartitionState,
+    batches: Sequence[EventBatch],
+    windows: Windows,
+    frontier: int | None,
+    about: SliceOf,
+    segments: Split = lambda _: (),
 ) -> int:
     """Takes the events of one stretch in, all models' together; how many were accepted. Late ones are counted here.
+    What ``segments`` makes of a model's events is taken in beside them.
 
     ``frontier`` is the last pane that all partitions have closed: an event for it, or for one before it, is late.
     """
@@ -39,6 +47,8 @@ def take(
     for on_time in _on_time(partition, [b for b in batches if len(b)], windows, frontier):
         accepted += len(on_time)
         add(partition, on_time, about, windows.pane_seconds)
+        for part in segments(on_time):
+            add(partition, part, about, windows.pane_seconds)
     for batch in batches:
         if batch.label_only or batch.ignored_features:
             accepted += batch.label_only
@@ -116,7 +126,8 @@ def add(partition: PartitionState, batch: EventBatch, about: SliceOf, pane_secon
     stream.counters = counted(stream.counters, batch, kept, settings.prices)
     if settings.experiments and len(kept):
         stream.trials = experiments.counted(stream.trials, settings.experiments, kept, settings.prices, pane_seconds)
-    kept = kept.without_fields([*cost_fields(kept), *experiments.FIELDS])
+    done = [name for name in kept.fields if name.startswith(SEGMENTS)]
+    kept = kept.without_fields([*cost_fields(kept), *experiments.FIELDS, *done])
     if len(kept):
         stream.rows.append(kept.compact() if settings.reference is None else kept)
         if len(stream.rows) >= MOST_BATCHES:

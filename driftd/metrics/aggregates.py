@@ -180,6 +180,20 @@ def learning_lines(model: str, ratio: float | None) -> Iterator[tuple[str, bytes
         yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, ratio)
 
 
+def segment_lines(
+    model: str, status: Status, events: int, j: Judgement | None, joint: bool
+) -> Iterator[tuple[str, bytes]]:
+    """All that is said of a segment beside what rings: series of a model for each would cost more than they tell."""
+    key = Slice(model)
+    about = {"model": key.whole, "segment": key.within}
+    yield "driftd_segment_status", sample("driftd_segment_status", about, status)
+    yield "driftd_segment_events_total", sample("driftd_segment_events_total", about, events)
+    if j is not None and j.status >= Status.WARNING:  # what the texts of alerts ask for
+        rows = {"driftd_model_features": len(j.channel_status), "driftd_model_page_features": j.paging}
+        for name, value in (rows | ({"driftd_model_joint_firing": 1} if joint else {})).items():
+            yield name, sample(name, {"model": model}, value)
+
+
 def quiet_lines(model: str, seconds: Mapping[str, float]) -> Iterator[tuple[str, bytes]]:
     """Under "" how long the model has sent nothing, under a severity from when on that is one."""
     for severity, value in seconds.items():
@@ -271,11 +285,11 @@ def experiment_lines(model: str, r: Result) -> Iterator[tuple[str, bytes]]:
 
 
 def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
-    me = {"model": model}
-    if math.isfinite(c.last_event):
+    me, key = {"model": model}, Slice(model)
+    if math.isfinite(c.last_event) and not key.within:
         name = "driftd_last_event_timestamp_seconds"
         yield name, sample(name, me, c.last_event)
-    if Slice(model).part:  # its events are those of the model: in a sum they would count twice
+    if key.part:  # its events are those of the model: in a sum they would count twice
         for name, mine in (("driftd_pages_total", c.pages), ("driftd_maintenance", int(c.maintenance))):
             yield name, sample(name, me, mine)
         return

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, generate_latest
 
+from driftd.core.channel import JOINT
 from driftd.core.finding import Judgement, Scores, Status
+from driftd.core.slice import Slice
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import gaps_of
@@ -27,6 +29,7 @@ from driftd.metrics.aggregates import (
     promise_lines,
     quality_lines,
     quiet_lines,
+    segment_lines,
     window_lines,
 )
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, SECTIONS, STATISTICS
@@ -47,7 +50,7 @@ class _Model:
     Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts``, ``learning``, ``quiet`` and
     ``incidents``, whose values are never changed, only replaced. ``window`` has the lines about the last judged window,
     None before there is one; ``quiet`` those of a model that sends nothing; ``incidents`` those of what is open, made
-    of what it was ``about``.
+    of what it was ``about``; ``ringing``: of a segment, the channels that have series. None: all have.
     """
 
     name: str
@@ -69,6 +72,7 @@ class _Model:
     incidents: Fragments = field(default_factory=dict)
     about: object = None
     quiet: Fragments = field(default_factory=dict)
+    ringing: frozenset[str] | None = None
 
 
 class MetricsSink:
@@ -123,16 +127,23 @@ class MetricsSink:
         return self._dropped
 
     def update(
-        self, judgement: Judgement, counts: ModelCounts | None = None, cover: ModelGuarantee | None = None
+        self,
+        judgement: Judgement,
+        counts: ModelCounts | None = None,
+        cover: ModelGuarantee | None = None,
+        ringing: frozenset[str] | None = None,
     ) -> None:
-        """Takes the judgement of a window in; replaces the model's series. ``cover`` is what the judge promises."""
+        """Takes the judgement of a window in; replaces the model's series. ``cover`` is what the judge promises;
+        ``ringing``, of a segment, the channels that ring.
+        """
         model = self._model(judgement.model)
         if model.judgement is None or model.judgement.reference is not judgement.reference:
             model.label_texts, model.lines = {}, {}
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
-        model.cover = cover
-        model.window = _collect((*window_lines(judgement), *quality_lines(judgement), *promise_lines(judgement, cover)))
+        model.cover, model.ringing = cover, ringing
+        every = (*window_lines(judgement), *quality_lines(judgement), *promise_lines(judgement, cover))
+        model.window = _collect(every if ringing is None else ())
         model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(model, judgement))
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
@@ -228,6 +239,12 @@ class MetricsSink:
     ) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
         """Family, its third label, values, the channels that have the series, and whether six digits would spoil it."""
         everywhere = np.ones(len(j.channel_status), bool)
+        if model.ringing is not None:
+            rings = np.array([c.name in model.ringing for c in j.reference.channels], bool)
+            yield "driftd_feature_status", "", j.channel_status.astype(np.float64), rings, False
+            since = rings & ~np.isnan(j.since)
+            yield "driftd_feature_drift_since_timestamp_seconds", "", j.since, since, True
+            return
         for s in j.scores:
             statistic = STATISTICS[s.detector]
             applies = _applies(s)
@@ -258,6 +275,8 @@ class MetricsSink:
             return {}
         columns = list(self._columns(model, j))
         kept = self._kept(model, j, columns)
+        if model.ringing is not None:
+            kept &= np.array([c.name in model.ringing for c in j.reference.channels], bool)
         out: dict[str, tuple[bytes, int]] = {}
         for family, third, values, shown, exact in columns:
             lines, here = self._lines(model, j, family, third), shown & kept
@@ -267,7 +286,7 @@ class MetricsSink:
                 out[family] = before + text, n + int(here.sum())
         if j.kinds:
             out[_INFO] = _info(j, kept)
-        if text := _valueless(j):
+        if model.ringing is None and (text := _valueless(j)):
             before, n = out.get(_BLIND, (b"", 0))
             out[_BLIND] = before + text, n + text.count(b"\n")
         return out
@@ -402,6 +421,10 @@ def _aggregates(model: _Model) -> Fragments:
     model that another member judges only the counts.
     """
     counts = {**_collect(count_lines(model.name, model.counts)), **model.quiet}
+    if Slice(model.name).within:
+        j, events = model.judgement, model.counts.predictions
+        status, joint = Status.LEARNING if j is None else j.status, JOINT in (model.ringing or ())
+        return {**_collect(segment_lines(model.name, status, events, j, joint)), **counts, **model.incidents}
     if model.window is not None:
         return {**model.window, **counts, **model.incidents}
     if model.elsewhere:

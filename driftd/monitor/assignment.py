@@ -102,9 +102,11 @@ class DetectorSet:
         asked: Asked = always,
         tickets_per_month: float = TICKET_BUDGET,
         sizes: Sizes = lambda _: OwnSizes(),
+        share: float = 1.0,
     ) -> DetectorSet:
         """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode.
-        ``tickets_per_month`` is the budget of each model's false tickets.
+        ``tickets_per_month`` is the budget of each model's false tickets. ``share`` of what a model may have, of pages
+        and of tickets, is this one's: a model and its segments have one budget.
         """
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
         natural, learned = natural_of(reference), learned_of(reference)
@@ -114,10 +116,10 @@ class DetectorSet:
         unrelated = _flags(reference, (mark for mark in marks if not mark.related))
         limits = None
         if natural is not None:
-            pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE))
+            pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE)) * share
             table = sizes_of(natural, [sizes(channel) for channel in reference.channels], effects)
             clocked = None if learned is None else learned.clocked
-            limits = thresholds(natural, pages, tickets_per_month, table, clocked)
+            limits = thresholds(natural, pages, tickets_per_month * share, table, clocked)
             limits = rested(natural, limits, unrelated, blind) if renewed.any() else limits
         tickets = np.array([natural is None or asked(channel) for channel in reference.channels], bool)
         windows, chosen = _chosen(reference, choose, tickets, renewed, blind)
@@ -126,7 +128,7 @@ class DetectorSet:
         a = np.full(len(reference.channels) + 1, np.nan)
         if learned is not None:
             n_detectors = np.array(_n_detectors(reference, paging), np.intp)
-            a = learned.thresholds(false_alarms_per_month, models, n_detectors)
+            a = learned.thresholds(false_alarms_per_month * share, models, n_detectors)
             a[:-1][renewed] = np.nan
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:

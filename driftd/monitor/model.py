@@ -36,6 +36,7 @@ from driftd.monitor.evaluate import (
     evaluate_window,
 )
 from driftd.monitor.intake import answered, since, waiting
+from driftd.monitor.segments import as_whole
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.settle import Evaluated, keep, settle
 from driftd.monitor.sizes import Sizer
@@ -79,11 +80,13 @@ class Monitor:
             whole = self.configured.get(key.whole, self.default)
             known = self._parts.get(key.model)
             if known is None:
-                known = self._parts[key.model] = whole.of_part
+                known = self._parts[key.model] = whole.of_segment if key.within else whole.of_part
         return self.default if known is None else known
 
     def experiments_of(self, key: Slice) -> tuple[Rule, ...]:
-        """The rules of the experiments of a model, or of its joined labels."""
+        """The rules of the experiments of a model, or of its joined labels; its segments have none."""
+        if key.within:
+            return ()
         whole = self.experiments.get(key.whole, ())
         return tuple(part for rule in whole if (part := rule.of_labels) is not None) if key.part and whole else whole
 
@@ -94,7 +97,7 @@ class Monitor:
             settings = self.settings(Slice(reference.model))
             known = self._detectors[key] = DetectorSet.of(
                 reference, settings.choose, self.false_alarms_per_month, self.budget_models, settings.effect,
-                settings.asked, self.tickets_per_month, settings.sizes,
+                settings.asked, self.tickets_per_month, settings.sizes, settings.share,
             )  # fmt: skip
         return known
 
@@ -128,9 +131,21 @@ class Monitor:
             return False
         return reference.kind is not ReferenceKind.ROLLING
 
-    def learn(self, model: ModelState, reached: int) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
+    def learn(
+        self, models: Models, model: ModelState, reached: int
+    ) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
         """The model's reference once enough rows have arrived, and the rows that go back to their sources."""
-        return warm_up(model, reached, self.windows.pane_seconds, self.settings(model.slice))
+        return warm_up(model, reached, self.windows.pane_seconds, self._learning(models, model))
+
+    def may_learn(self, models: Models, key: Slice) -> bool:
+        """A segment's channels are what the whole's are, so it waits for these."""
+        return not key.within or ((whole := models.get(Slice(key.whole))) is not None and whole.reference is not None)
+
+    def _learning(self, models: Models, model: ModelState) -> ModelSettings:
+        """How the model learns: a segment takes from the whole what its channels are."""
+        settings, key = self.settings(model.slice), model.slice
+        whole = models.get(Slice(key.whole)) if key.within else None
+        return settings if whole is None or whole.reference is None else as_whole(settings, whole.reference)
 
     def begin(self, model: ModelState) -> None:
         """Before the model's first events, and with another reference: whether it grows."""
@@ -158,12 +173,14 @@ class Monitor:
         reference, names = regrowth.reach(model, pane, self.settings(model.slice), seconds)
         return reference, [reference.rows[name] for name in names]
 
-    def grow(self, model: ModelState) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None, str]:
+    def grow(
+        self, models: Models, model: ModelState
+    ) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None, str]:
         """The model's reference at the stage that is due, None where it waits. With bins of its own: and the rows after
         it, which go back to their sources. And why what is open ends with it.
         """
         anew = model.wants_rows
-        reference, because = growing.reach(model, self.settings(model.slice))
+        reference, because = growing.reach(model, self._learning(models, model))
         return reference, growing.left(model) if anew else None, because or LEARNED_ANEW
 
     def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str) -> None:
@@ -182,7 +199,12 @@ class Monitor:
         if model.judge is not None:
             batch = MicroBatch(hop.start, hop.end, empty, None, np.full(len(reference.channels), np.nan))
             judged, model.judge = ended(model.judge.state, detectors.a), ModelJudge.of(reference)
-            keep(self, model, _because(evaluate_episodes(model, detectors, self.rules(), batch, judged), because), out)
+            keep(
+                self,
+                model,
+                _because(evaluate_episodes(model, detectors, self.rules(model.slice), batch, judged), because),
+                out,
+            )
         return turns
 
     def _end_changes(
@@ -196,7 +218,7 @@ class Monitor:
         hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
         turns = [turn for turn in model.natural.episodes.end_all(hop.end) if turn.channel not in held]
         if turns:
-            found = evaluate_changes(model, self.detectors(reference), self.rules(), hop, turns)
+            found = evaluate_changes(model, self.detectors(reference), self.rules(model.slice), hop, turns)
             keep(self, model, _because(found, because), out)
         return turns
 
@@ -215,7 +237,9 @@ class Monitor:
         """All that is open ends, tickets of windows too."""
         assert model.taken is not None
         growing.ended(model, self._end_all(model, model.taken, out, because, ()))
-        keep(self, model, _because(evaluate_end(model, self.detectors(reference), self.rules()), because), out)
+        keep(
+            self, model, _because(evaluate_end(model, self.detectors(reference), self.rules(model.slice)), because), out
+        )
 
     def rebaseline(self, models: Models, act: Act, out: Evaluated) -> None:
         """Lets a model with a reference learn anew: from those of its events since ``act.start`` that are kept, and
@@ -251,7 +275,7 @@ class Monitor:
     ) -> None:
         """What is open on some channels ends, and on relations that rest on them."""
         assert model.taken is not None
-        detectors, rules = self.detectors(reference), self.rules()
+        detectors, rules = self.detectors(reference), self.rules(model.slice)
         model.judgement = self.judgement(model) if model.judgement is None else model.judgement
         others = [row for row in range(len(reference.channels)) if row not in rows]
         self._end_changes(model, model.taken, out, because, others)
@@ -377,7 +401,7 @@ class Monitor:
         """How the model stands, evaluated from its state alone (a checkpoint holds no judgement): nothing is found."""
         if model.reference is None or not model.hops.done:
             return None
-        evaluation = evaluate_window(model, self.detectors(model.reference), self.rules())
+        evaluation = evaluate_window(model, self.detectors(model.reference), self.rules(model.slice))
         return replace(evaluation.judgement, findings=())
 
     def guarantee(self, reference: Reference) -> ModelGuarantee | str:
@@ -413,8 +437,9 @@ class Monitor:
         self._guarantees.pop(key, None)
         self._scorings.pop(key, None)
 
-    def rules(self) -> Rules:
-        return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
+    def rules(self, key: Slice) -> Rules:
+        budget = self.false_alarms_per_month * self.settings(key).share
+        return Rules(self.windows, budget, self.budget_models, self.every_window)
 
 
 def _because(evaluation: Evaluation | None, because: str) -> Evaluation | None:

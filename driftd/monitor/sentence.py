@@ -9,6 +9,7 @@ from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import Incident, Part, unchanged
+from driftd.core.located import located
 from driftd.core.text import at_utc, clean, in_unit, latencies, numbers, ordinal, percent, plural, to_digits, when
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import QUANTILES, Kind, power_of_ten
@@ -52,12 +53,14 @@ def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] 
     """
     if not values:
         i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
+    found = located(i)
+    i, where = found.incident, found.segments
     text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
     for names, bracket, reach in _attempts():
-        text = _composed(i, now, names, changed, bracket=bracket, reach=reach)
+        text = _composed(i, now, names, changed, where, bracket=bracket, reach=reach)
         if len(text) <= MOST:
             return text
-    text = _composed(plain, now, _NAMES[-1], changed, bracket=False, reach=False)
+    text = _composed(plain, now, _NAMES[-1], changed, where, bracket=False, reach=False)
     return clean(text, MOST)
 
 
@@ -80,14 +83,29 @@ def _attempts() -> Iterator[tuple[int, bool, bool]]:
 
 
 def _composed(
-    i: Incident, now: float, names: int, changed: Mapping[str, Collection[str]], *, bracket: bool, reach: bool
+    i: Incident,
+    now: float,
+    names: int,
+    changed: Mapping[str, Collection[str]],
+    where: Sequence[str],
+    *,
+    bracket: bool,
+    reach: bool,
 ) -> str:
     said, aside, rest = _what(i, names, unchanged(i, changed), bracket=bracket)
+    if where:
+        rest = "; other segments unchanged" if len(where) == 1 else ""
     rest = _version(i) + rest
     models = i.models
     who = cut(models[0], names) if len(models) == 1 else f"{len(models)} models"
-    parts = [f"{who}: {said}", *([aside] if aside else []), _time(i, now)]
+    parts = [f"{who}: {said}", *([aside] if aside else []), *([_within(where, names)] if where else []), _time(i, now)]
     return " ".join(parts) + (rest if reach and i.ended is None else "")
+
+
+def _within(where: Sequence[str], names: int) -> str:
+    """``in country=DE``, ``in country=DE and 2 more segments``."""
+    more = len(where) - 1
+    return f"in {cut(where[0], names)}" + (f" and {more} more {plural('segment', more)}" if more else "")
 
 
 def _what(i: Incident, names: int, calm: int, *, bracket: bool) -> tuple[str, str, str]:

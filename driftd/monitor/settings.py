@@ -9,6 +9,7 @@ from driftd.core.act import Act
 from driftd.core.cost import FREE, Prices
 from driftd.core.event import Kind, Schema
 from driftd.core.objective import USUAL, Objective
+from driftd.core.segmenting import Segmenting
 from driftd.judge.natural.changes import OwnSizes
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Asked, Chooser, Effect, Sizes, always
@@ -23,7 +24,8 @@ class ModelSettings:
     sizes of their own. ``restart``: a new version of the model gets a new reference. ``maintenance``: windows that the
     user has planned. ``given``: the reference is the user's file, and nobody else's. ``objective`` of its service.
     ``prices`` of all models; ``budget``: the money that it may cost a month, None where nobody says.
-    ``units``: in what the numbers of a channel are, by its name.
+    ``units``: in what the numbers of a channel are, by its name. ``segmenting``: what of it is watched by itself, None
+    where nothing is; ``share`` of a model's budget of false alarms that is its.
     """
 
     choose: Chooser
@@ -44,11 +46,22 @@ class ModelSettings:
     prices: Prices = FREE
     budget: float | None = None
     units: Mapping[str, str] = field(default_factory=dict)
+    segmenting: Segmenting | None = None
+    share: float = 1.0
 
     @property
     def of_part(self) -> ModelSettings:
         """Those of a part of the model, which has no features, and no reference of the user's."""
-        return replace(self, learning=replace(self.learning, kinds={}), sized=(), given=False, prices=FREE, budget=None)
+        return replace(self, learning=replace(self.learning, kinds={}), sized=(), given=False, prices=FREE, budget=None,
+                       segmenting=None, share=1.0)  # fmt: skip
+
+    @property
+    def of_segment(self) -> ModelSettings:
+        """Those of a segment of the model: its own but for the reference, which is learned from the segment's events,
+        and the share of the budget.
+        """
+        each = 1.0 if self.segmenting is None else self.segmenting.each
+        return replace(self, given=False, budget=None, segmenting=None, share=each)
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
 
 from driftd.core.act import Act
 from driftd.core.channel import Role
-from driftd.core.finding import Judgement
+from driftd.core.finding import Finding, Judgement
 from driftd.core.pane_block import PaneBlock
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference, ReferenceKind
@@ -40,6 +41,7 @@ from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, counted, take_out, together
 from driftd.monitor.maintenance import muted
 from driftd.monitor.quality import taken
+from driftd.monitor.segments import covered
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.timeline import ValueReader
@@ -53,11 +55,13 @@ MAX_VERSIONS = 100
 class Evaluated:
     """What the panes of one step led to. ``turns`` says of each period of a rolling reference that ended whether it
     became the reference, and why not. ``reached``: up to when panes have been taken so far, the same however they came.
+    ``whole``: the model that the slice is a segment of, whose panes are evaluated first; None where it is none.
     """
 
     judgements: list[Judgement] = field(default_factory=list)
     turns: list[str] = field(default_factory=list)
     reached: float = np.inf
+    whole: ModelState | None = None
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class Known(Protocol):
 
     def scoring(self, reference: Reference) -> Scoring | None: ...
 
-    def rules(self) -> Rules: ...
+    def rules(self, key: Slice) -> Rules: ...
 
     def maintenance(self, model: ModelState) -> tuple[Act, ...]: ...
 
@@ -159,7 +163,9 @@ def _hops(known: Known, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]
     reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(known.windows)]
     if whole and reference is not None and reference.kind is ReferenceKind.FIXED:
         windows = [after.hops.whole(known.windows) for after in whole]
-        found = measure_windows(reference, windows, known.detectors(reference), known.rules(), model.standing.verdicts)
+        found = measure_windows(
+            reference, windows, known.detectors(reference), known.rules(model.slice), model.standing.verdicts
+        )
         for after, measured in zip(whole, found, strict=True):
             after.measured = measured
     return out
@@ -225,7 +231,8 @@ def _change(known: Known, model: ModelState, pane: Run, turns: Sequence[Turn], o
     assert model.reference is not None
     seconds = known.windows.pane_seconds
     hop = Hop(pane.number * seconds, (pane.number + 1) * seconds, pane.summary)
-    keep(known, model, evaluate_changes(model, known.detectors(model.reference), known.rules(), hop, turns), out)
+    detectors, rules = known.detectors(model.reference), known.rules(model.slice)
+    keep(known, model, evaluate_changes(model, detectors, rules, hop, turns), out)
 
 
 def _finish(known: Known, model: ModelState, out: Evaluated) -> None:
@@ -234,7 +241,7 @@ def _finish(known: Known, model: ModelState, out: Evaluated) -> None:
         detectors = known.detectors(model.reference)
         steps = model.judge.flush(model.reference, detectors.a, effects_of(model, detectors))
         for batch, judged in steps:
-            keep(known, model, evaluate_episodes(model, detectors, known.rules(), batch, judged), out)
+            keep(known, model, evaluate_episodes(model, detectors, known.rules(model.slice), batch, judged), out)
     if model.hops.growing is not None:
         model.hops.finish(known.windows)
         _judge_window(known, model, out)
@@ -249,7 +256,7 @@ def _judge_run(known: Known, model: ModelState, run: Run, out: Evaluated) -> Non
     if model.standing.changes:
         model.judge.forget_pairs()
     for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
-        keep(known, model, evaluate_episodes(model, detectors, known.rules(), part, judged), out)
+        keep(known, model, evaluate_episodes(model, detectors, known.rules(model.slice), part, judged), out)
 
 
 def _seen(known: Known, model: ModelState, run: Run, reference: Reference) -> MicroBatch:
@@ -280,11 +287,12 @@ def _judge_window(
     _forget_names(model)
     waiting = bool(model.muted) or any(incident.ended is None for incident in model.incidents)
     if not seen and measured is not None and not waiting:
-        standing = unturned(model, known.detectors(model.reference), known.rules(), measured)
+        standing = unturned(model, known.detectors(model.reference), known.rules(model.slice), measured)
         if standing is not None:
             model.standing = standing
             return
-    keep(known, model, evaluate_window(model, known.detectors(model.reference), known.rules(), measured), out)
+    detectors, rules = known.detectors(model.reference), known.rules(model.slice)
+    keep(known, model, evaluate_window(model, detectors, rules, measured), out)
 
 
 def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
@@ -292,12 +300,15 @@ def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Ev
     if evaluation is None:
         return
     judgement = _muted(known, model, evaluation)
+    felt = judgement.findings
+    if out.whole is not None:
+        judgement, felt = _covered(out.whole, model, evaluation, judgement, out.reached)
     model.standing, model.judgement = evaluation.standing, judgement
     out.judgements.append(judgement)
     if found := tuple(map(plain, judgement.findings)):
         model.told = remembered(model.told, found)
         features = sum(c.role is Role.FEATURE for c in judgement.reference.channels)
-        model.incidents = folded(model.incidents, found, len(judgement.channel_status), features)
+        model.incidents = folded(model.incidents, map(plain, felt), len(judgement.channel_status), features)
     if any(incident.ended is None for incident in model.incidents):
         model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
         model.exemplars = model.exemplars.until(out.reached)
@@ -340,6 +351,20 @@ def _in_units(j: Judgement, units: Mapping[str, str]) -> Judgement:
         return j
     found = tuple(replace(f, unit=units.get(f.feature or "", "")) for f in j.findings)
     return replace(j, findings=found, units=units)
+
+
+def _covered(
+    whole: ModelState, model: ModelState, evaluation: Evaluation, judgement: Judgement, reached: float
+) -> tuple[Judgement, tuple[Finding, ...]]:
+    """Without the severity of what the whole rings for; and what is part of the segment's incidents nevertheless."""
+    holds = still_open(evaluation)
+    waiting = [f for f in model.covered if f.feature is None or holds(f.feature, f.detector)]
+    if not waiting and not judgement.findings:
+        model.covered = ()
+        return judgement, ()
+    at = reached if isfinite(reached) else max(f.window_end for f in (*waiting, *judgement.findings))
+    told, model.covered, felt = covered(whole.incidents, waiting, judgement.findings, at)
+    return replace(judgement, findings=told), felt
 
 
 def _drifts(model: ModelState) -> bool:

@@ -171,8 +171,9 @@ class ModelState:
     channels were over time; ``quality``: how right it was, None before the first label; ``told``: its last
     findings, the newest last; ``incidents``: what these were parts of, in the order in which they opened, and
     ``exemplars`` events that these may name. ``acts``: what people did about it, the newest last; ``muted``: what
-    would have rung in a maintenance window and is open still, with the severity that it would have had. ``names``:
-    new categories that came again and again, by channel, as many as core.new_names keeps and hops remember.
+    would have rung in a maintenance window and is open still, with the severity that it would have had; ``covered``,
+    of a segment: the same of what the whole rings for. ``names``: new categories that came again and again, by channel,
+    as many as core.new_names keeps and hops remember.
     ``experiments`` by the id of their rule; ``trials``: what came in since, by source, of panes after ``tried``.
     """
 
@@ -208,6 +209,7 @@ class ModelState:
     acts: tuple[Act, ...] = ()
     muted: tuple[Finding, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    covered: tuple[Finding, ...] = ()
     exemplars: Recent = field(default_factory=Recent)
     names: dict[str, dict[str, Came]] = field(default_factory=dict)
     judgement: Judgement | None = None
@@ -263,6 +265,7 @@ class ModelState:
             told=self.told,
             acts=self.acts,
             incidents=self.incidents,
+            covered=self.covered,
             exemplars=self.exemplars,
         )
 

@@ -110,8 +110,10 @@ def _opened(
 
 
 def whole(settings: config.Settings) -> config.Settings:
-    """Raises ConfigError where a limit counts events in order, which nobody does who counts a stretch."""
+    """Raises ConfigError where events are counted in order, which nobody does who counts a stretch."""
     limits = settings.limits
     if (limits.records_per_second, limits.events_per_second) != (None, None):
         raise ConfigError("limits.records_per_second and limits.events_per_second are not for --spark; unset them")
+    if any(model.segments.fields for model in settings.models):
+        raise ConfigError("models[].segments are not for --spark: values are found in the order of events; unset them")
     return settings

@@ -35,9 +35,7 @@ from driftd.web.facts import (
     channel_line,
     channel_lines,
     fleet_headline,
-    model_line,
     silence_in_words,
-    worst_first,
 )
 from driftd.web.format import share
 from driftd.web.guarantee import promises
@@ -64,6 +62,7 @@ from driftd.web.pages.health import limits, partitions, refused, rejected
 from driftd.web.pages.values import spell_value
 from driftd.web.quality import EstimatedQuality, ModelQuality, estimated_of, quality_of
 from driftd.web.runbook import in_text
+from driftd.web.segments import SegmentLine, fleet_lines, segment_lines, whole_line
 from driftd.web.series import Stretch, Values, usual_of
 from driftd.web.sizes import Sizes, sizes_of
 from driftd.web.snapshot import ChannelView
@@ -94,7 +93,8 @@ class Fleet:
 class Model:
     """A model with its channels, largest change first; ``window``: the last that was judged; ``quality``: how right it
     is, null without labels; ``estimated``: how right it should be, null where the reference has no labels with a score;
-    ``cost``: what it has cost, null where no event says.
+    ``cost``: what it has cost, null where no event says. ``segments``: parts of its traffic that are watched by
+    themselves, largest change first.
     """
 
     time: float
@@ -107,6 +107,7 @@ class Model:
     quality: ModelQuality | None
     estimated: EstimatedQuality | None
     cost: ModelCost | None
+    segments: list[SegmentLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +334,7 @@ class Route:
 
 def fleet(_: Request, snapshot: Snapshot) -> Fleet:
     opened = snapshot.opened
-    lines = sorted((model_line(m, snapshot, opened) for m in snapshot.models), key=worst_first)
+    lines = fleet_lines(snapshot, opened)
     open_ = open_lines(snapshot)
     status, sentence = fleet_headline(lines, snapshot.not_ready, snapshot.now, [i.sentence for i in open_])
     reached = snapshot.reached if np.isfinite(snapshot.reached) else None
@@ -351,10 +352,10 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
         r = j.reference
         reference = Reference(r.version, r.id, r.kind.value, r.first, r.last, r.summary.events)
     channels, objectives = channel_lines(m, snapshot, opened), objective_lines(m, snapshot)
-    line, window = model_line(m, snapshot, opened), None if j is None else _window(j)
+    line, window = whole_line(m, snapshot, opened), None if j is None else _window(j)
     return Model(
         snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m), estimated_of(m),
-        cost_of(m),
+        cost_of(m), segment_lines(m, snapshot, opened),
     )  # fmt: skip
 
 

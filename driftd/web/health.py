@@ -164,7 +164,7 @@ def _silent(snapshot: Snapshot) -> Iterator[Fact]:
 
 def _references(snapshot: Snapshot) -> Iterator[Fact]:
     """What references cannot be used for, and what they do not have."""
-    for m in snapshot.models:
+    for m in (m for m in snapshot.models if not Slice(m.name).within):
         if m.judgement is not None:
             yield from (Fact("Reference", f"{m.name}: {remark}") for remark in remarks(m.judgement.reference))
         if m.unwatched:

@@ -10,6 +10,8 @@ from typing import Final
 from driftd.core.channel import JOINT, Role
 from driftd.core.finding import Severity
 from driftd.core.incident import Entry, Incident, Part, Step, changed_now, find, open_ones, unchanged
+from driftd.core.located import ONE_SEGMENT, located
+from driftd.core.slice import Slice
 from driftd.core.text import plural
 from driftd.monitor.cause import labelled
 from driftd.monitor.sentence import began, first_began, first_told, sentence, size_in_words
@@ -34,7 +36,7 @@ class IncidentLine:
     ``sentence`` as alerts have it. ``since``: as the sentence has it, ``told``: when that was first told;
     ``first_since``: when the first of its changes began, ``opened``: when the first was told; ``called``: when
     somebody was last called; ``acknowledged``: who looks at it. ``ids``: of all parts of it that once were
-    incidents of their own.
+    incidents of their own. ``segments``: those that it is in, empty where it is in the model as a whole, or in several.
     """
 
     id: str
@@ -56,6 +58,7 @@ class IncidentLine:
     channels: int
     unchanged: int
     ids: tuple[str, ...]
+    segments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +124,15 @@ def incident_line(
     i: Incident, now: float, looked: Mapping[str, str], changed: Mapping[str, Collection[str]]
 ) -> IncidentLine:
     """``looked``: who looks at which incident (driftd.web.acts.looked_at); ``changed``: core.incident.changed_now."""
+    found = located(i)
+    cause = i.cause or (ONE_SEGMENT if len(found.segments) == 1 else None)
     return IncidentLine(
         i.id,
         (i.now or i.severity).value,
         i.ended is None,
         sentence(i, now, changed=changed),
         i.kind or None,
-        i.cause or None,
+        cause,
         i.detail or None,
         i.new_version,
         began(i),
@@ -137,10 +142,11 @@ def incident_line(
         i.called,
         next((looked[id_] for id_ in (i.id, *i.ids) if id_ in looked), None),
         i.ended,
-        i.models,
+        found.incident.models,
         len({(p.model, p.channel) for p in i.parts if p.channel != JOINT}),
         unchanged(i, changed),
         i.ids,
+        found.segments,
     )
 
 
@@ -172,7 +178,7 @@ def open_lines(snapshot: Snapshot, model: str = "") -> list[IncidentLine]:
 
 
 def _is_about(i: Incident, model: str) -> bool:
-    return any(name == model for name, _ in i.totals)
+    return any(name == model or (Slice(name).within and Slice(name).whole == model) for name, _ in i.totals)
 
 
 def part_lines(i: Incident) -> list[PartLine]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from driftd.core.channel import JOINT
 from driftd.core.incident import Incident, Part, find, open_ones
-from driftd.core.text import minute, plural
+from driftd.core.located import located
+from driftd.core.text import clean, minute, plural
 from driftd.judge.natural.cause import Cause
 from driftd.monitor import branches, steps
 from driftd.monitor.cause import WITH
@@ -47,6 +48,12 @@ def _while_open(i: Incident, snapshot: Snapshot) -> Iterator[str]:
     if not snapshot.replay:
         yield f"Say that you look at it, so that nobody else does: {branches.ACK}."
     branch = steps.branch_of(i.kind, i.cause, i.first.channel)
+    where = located(i).segments
+    if where:
+        name, beside = clean(where[0].replace("`", ""), 60), "other segments are as usual"
+        if len(where) > 1:
+            beside = f"and in {len(where) - 1} more"
+        yield f"It is in segment `{name}`, {beside}: who sends or fills that part, and what was released there?"
     if i.new_version is not None:
         yield "Version `VERSION` began to answer about then: roll it back first, then look on."
     yield from branch.steps

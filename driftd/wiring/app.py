@@ -23,6 +23,7 @@ from driftd.core.finding import JUDGE
 from driftd.core.hashing import NOT_HASHED, Hasher, Hashing
 from driftd.core.objective import Objective
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
+from driftd.core.segmenting import Segmenting
 from driftd.core.window import Windows
 from driftd.decode import Codec, Limits, codec_of
 from driftd.detectors import SequentialDetector, WindowDetector
@@ -305,7 +306,20 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         prices=_prices(settings),
         budget=None if model is None else model.cost.budget,
         units=settings.units | ({} if model is None else model.units),
+        segmenting=(segmenting := _segmenting(settings, model)),
+        share=1.0 if segmenting is None else segmenting.whole,
     )
+
+
+def _segmenting(settings: Settings, model: Model | None) -> Segmenting | None:
+    """What of the model is watched by itself. Values are as events have them: hashed where these are."""
+    if model is None or not model.segments.fields:
+        return None
+    s, hasher, values = model.segments, hasher_of(settings), dict[str, tuple[str, ...]]()
+    for name, given in s.values.items():
+        known = given if hasher is None else hasher.feature(model.name, name, given, Kind.CATEGORICAL)
+        values[name] = tuple(str(v) for v in known)
+    return Segmenting(s.fields, values, s.edges, s.min_events, s.max_segments, s.budget)
 
 
 def _positive(settings: Settings, model: Model | None) -> str | None:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError, StateError
+from driftd.core.slice import Slice
 from driftd.engine.exchange.member import Saved
 from driftd.engine.exchange.messages import Address, Forget, Given, Message, Plan, Read, bundles, encode, key_of, small
 from driftd.engine.parts import part_name
@@ -47,8 +48,12 @@ class Manifest(msgspec.Struct, array_like=True):
 
 
 def owner_of(model: str, owners: int) -> int:
-    """The partition of the panes topic for a model: CRC-32 of its name in UTF-8, modulo the number of partitions."""
-    return zlib.crc32(model.encode("utf-8", "surrogatepass")) % owners
+    """The partition of the panes topic for a model and its segments: CRC-32 of the model's name in UTF-8, modulo the
+    number of partitions.
+    """
+    key = Slice(model)
+    name = key.whole if key.within else model
+    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % owners
 
 
 @dataclass(slots=True)

@@ -13,15 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Column, EventBatch, Kind, LabelBatch, NumericColumn, Scalar, Schema, scalars
+from driftd.core.event import SEGMENTS, Column, EventBatch, Kind, LabelBatch, NumericColumn, Scalar, Schema, scalars
 from driftd.core.hashing import Hasher
 from driftd.core.values import MAX_CATEGORY_CHARS, TRUTHS, category
-from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, Holds
+from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, MOST_SEGMENTS, Holds
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
 
 _FRAME: Final = ("time", "features", "version", "id")
 _read: Final = attrgetter(*_FRAME, *(field.name for field in COLUMNS))
+_TABLES: Final = frozenset({Holds.NUMBERS, Holds.STRINGS})
+"""Fields that have columns for each of their names."""
 _NAIVE: Final = -1.0
 """Stands for a time without an offset: like every time before 1970 it goes to the strict path to be refused."""
 
@@ -111,6 +113,18 @@ class Table:
             for key in (k for k in (name, *others) if k in there):
                 yield f"cost.{name}", np.array([v.get(key) if v else None for v in values], np.float64)
 
+    def _segments(self, schema: Schema, hasher: Hasher | None) -> dict[str, Column]:
+        """What ``segments`` says, by column: the first names in order of the alphabet."""
+        values = self.fields["segments"]
+        if not _filled(values):
+            return {}
+        names = sorted(set().union(*filter(None, values)))[:MOST_SEGMENTS]
+        out: dict[str, Column] = {f"{SEGMENTS}{n}": [v.get(n) if v else None for v in values] for n in names}
+        if hasher is not None:
+            for name, key in zip(names, out, strict=True):
+                out[key] = hasher.feature(schema.model, name, out[key], Kind.CATEGORICAL)
+        return out
+
     def _empty(self) -> set[int]:
         """Events that have neither prediction nor features."""
         predictions = self.fields["prediction"]
@@ -168,11 +182,11 @@ class Table:
 
     def _field_columns(self, schema: Schema, hasher: Hasher | None) -> dict[str, Column]:
         """Those that any event fills."""
-        out: dict[str, Column] = {**self.costs()}
+        out: dict[str, Column] = {**self.costs(), **self._segments(schema, hasher)}
         kind = _before(schema.prediction, hasher)
         for field in COLUMNS:
             values = self.fields[field.name]
-            if field.holds is not Holds.NUMBERS and _filled(values):
+            if field.holds not in _TABLES and _filled(values):
                 column = _COLUMN[field.holds](values, kind, self.fields["prediction"])
                 if column is not None:
                     out[field.name] = column

@@ -131,7 +131,7 @@ class Owner:
 
     def forgetting(self, model: str) -> Forget:
         """What makes all members forget a model, this one too."""
-        plans = [number_of(name) for key, name in self.owned.told.items() if key.model == model]
+        plans = [number_of(name) for key, name in self.owned.told.items() if key.is_of(model)]
         return Forget(model, 1 + max(self.plans.forgotten.get(model, 0), *plans, 0))
 
     def forget(self) -> list[str]:
@@ -140,7 +140,7 @@ class Owner:
         """
         owned, gone = self.owned, list[str]()
         for model in self.plans.forgotten_since(owned.forgotten):
-            keys = {key for key in owned.state.models if key.model == model}
+            keys = {key for key in owned.state.models if key.is_of(model)}
             for key in keys:
                 del owned.state.models[key]
                 owned.told.pop(key, None)
@@ -289,7 +289,7 @@ class Owner:
             if self._settled(model) == told.rpartition("/")[0]:
                 continue
             # numbered: what was given for the same bins an earlier time is not meant
-            number = 1 + max(number_of(told), self.plans.forgotten.get(key.model, 0))
+            number = 1 + max(number_of(told), *(self.plans.forgotten.get(name, 0) for name in (key.model, key.whole)))
             name = f"{self._settled(model)}/{number}"
             self._answers.append(Plan(key, name, model.reference if self._settled(model) else None))
             self.owned.told[key] = name

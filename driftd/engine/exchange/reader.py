@@ -74,7 +74,8 @@ class Plans:
             self._forget(message)
             return
         key = message.slice
-        if number_of(message.plan if isinstance(message, Given) else message.name) <= self.forgotten.get(key.model, 0):
+        number = number_of(message.plan if isinstance(message, Given) else message.name)
+        if number <= max(self.forgotten.get(key.model, 0), self.forgotten.get(key.whole, 0)):
             return  # partitions of the topic are not heard in one order
         if isinstance(message, Given):
             self.given.setdefault((message.source, key, message.plan), message)
@@ -96,7 +97,7 @@ class Plans:
         self.pipeline.schemas.forget(message.model)
 
     def _is_old(self, message: Forget, key: Slice, plan: str) -> bool:
-        return key.model == message.model and number_of(plan) <= message.number
+        return key.is_of(message.model) and number_of(plan) <= message.number
 
     def forgotten_since(self, known: dict[str, int]) -> list[str]:
         """The models that were forgotten since it was last asked with the numbers that are ``known``."""
@@ -158,9 +159,10 @@ class Reader:
         """Lets go of the models that were forgotten since it last looked: what comes is counted from the first on."""
         for model in self.plans.forgotten_since(self.forgotten):
             known = self.partition.streams, self.counting, self._cut
-            for key in {k for one in known for k in one if k.model == model}:
+            for key in {k for one in known for k in one if k.is_of(model)}:
                 for one in known:
                     one.pop(key, None)
+            self.state.segments.pop(model, None)
             self.state.refusals.forget(model)
 
     def read(self, *, idle: bool = False) -> Read:

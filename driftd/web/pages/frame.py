@@ -21,7 +21,8 @@ from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import format as spelled
 from driftd.web import words
 from driftd.web.acts import NOBODY, REPLAY
-from driftd.web.facts import ModelLine, Opened, model_line, worst_first
+from driftd.web.facts import ModelLine, Opened
+from driftd.web.segments import fleet_lines
 
 REFRESH_SECONDS: Final = 30
 CONTENT_SECURITY_POLICY: Final = (
@@ -163,7 +164,7 @@ def environment() -> Environment:
 def model_lines(snapshot: Snapshot, opened: Opened | None = None) -> list[ModelLine]:
     """Worst first."""
     known = snapshot.opened if opened is None else opened
-    return sorted((model_line(m, snapshot, known) for m in snapshot.models), key=worst_first)
+    return fleet_lines(snapshot, known)
 
 
 def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -> bytes:

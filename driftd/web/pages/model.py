@@ -21,13 +21,14 @@ from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
 from driftd.web.cost import cost_of, money
 from driftd.web.episodes import Episode, episodes
 from driftd.web.experiments import experiments_of
-from driftd.web.facts import ChannelLine, channel_lines, model_line, silence_in_words
+from driftd.web.facts import ChannelLine, channel_lines, silence_in_words
 from driftd.web.format import number, times
 from driftd.web.incidents import open_lines
 from driftd.web.labels import label_line
 from driftd.web.objectives import objective_charts, objective_lines
 from driftd.web.pages.frame import Request, render
 from driftd.web.quality import estimated_of, quality_card
+from driftd.web.segments import segment_lines, whole_line
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
 
 MOST_EPISODES = 20
@@ -43,7 +44,7 @@ class Row:
 
 def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
     opened = snapshot.opened
-    line = model_line(m, snapshot, opened)
+    line, segments = whole_line(m, snapshot, opened), segment_lines(m, snapshot, opened)
     channels = channel_lines(m, snapshot, opened)
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
     rows = [_row(c, m, snapshot) for c in channels]
@@ -65,6 +66,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         part=Slice(m.name).part,
         whole=Slice(m.name).whole,
         labels=label_line(m, snapshot),
+        segments=segments,
         stretch=stretch,
         ranges=RANGES,
         charts=[chart.svg_with_caption() for chart in _charts(m, stretch, snapshot) if not chart.empty],

@@ -94,7 +94,7 @@ class Group:
     def publish(self, message: Message) -> None:
         data = encode(message)
         for k in range(len(self.panes)):
-            if not hasattr(message, "slice") or sum(message.slice.model.encode()) % len(self.panes) == k:
+            if not hasattr(message, "slice") or sum(message.slice.whole.encode()) % len(self.panes) == k:
                 self.panes[k].append(data)
 
     def judge(self, k: int, owner: Owner, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import Finding
+from driftd.core.segmenting import Segmenting
 from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.engine.exchange.reader import Phase
@@ -132,3 +134,28 @@ def test_a_model_that_was_forgotten_is_learned_anew_as_by_a_process_that_never_s
     assert len({plan.name for plan in group.planned} - before) == 1
     counting = [r.counting[Slice("m")].phase for m in group.members for r in m.readers.values()]
     assert counting == [Phase.COUNTS] * len(parts)
+
+
+def segmented() -> Pipeline:
+    wanted = Segmenting(("country",), {"country": ("DE", "FR")}, share=0.5)
+    settings = ModelSettings(lambda _: (), LEARNING, learn_events=1_000, segmenting=wanted, share=wanted.whole)
+    return pipeline_of(settings, WINDOWS)
+
+
+@pytest.mark.parametrize(("kills", "seed"), [(0.0, 8), (0.1, 9)])
+def test_segments_of_a_model_are_judged_by_its_owner_and_found_as_in_one_process(kills: float, seed: int) -> None:
+    """Rows, then panes, of each segment travel as a model's do. What a segment finds, it may find in another step."""
+    rows = faulty(seed, 0.6, 0.5)
+    country = np.random.default_rng(seed).choice(["DE", "FR", "US"], len(rows)).tolist()
+    rows = replace(rows, columns={**rows.columns, "country": country})
+    parts = by_key(rows, np.random.default_rng(seed).integers(0, 3, len(rows)))
+    group = Group.of(segmented, parts, 3, owners=2)
+    group.run(np.random.default_rng(seed), most=150, kills=kills)
+    expected, state = alone(segmented, parts)
+    owners = [o for m in group.members for o in m.owners.values() if o.owned.state.models]
+    assert len(owners) == 1
+    assert set(owners[0].owned.state.models) == set(state.models)
+    assert {key.within for key in state.models} == {"", "country=DE", "country=FR"}
+    assert len({f.model for f in expected}) == 3
+    assert len({plan.name for plan in group.planned}) == 3
+    assert sorted(repr(f) for f in group.told) == sorted(repr(f) for f in expected)
