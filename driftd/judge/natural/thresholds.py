@@ -37,7 +37,7 @@ KAPPA_TICKET: Final = 1.1
 """The same for tickets. Measured: as KAPPA_PAGE."""
 KAPPA_TICKET_OF: Final = {Change.LEVEL: 0.82, Change.SPREAD: 0.92, Change.MIX: 0.98}
 """Of tickets of shapes. Measured: as KAPPA_PAGE; below 1 a ticket is likelier than its nominal chance."""
-KAPPA_RELATION: Final = (1.15, 1.2)
+KAPPA_RELATION: Final = (1.15, 1.3)
 """Of relations, for pages and for tickets. Measured: as KAPPA_PAGE; a page also needs that the relation is gone."""
 KAPPA_LONG_MIX: Final = 1.3
 """Further factor on tickets of a mix on the longest scale. Measured: as KAPPA_PAGE; a mix wanders more than a level."""
