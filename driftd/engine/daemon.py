@@ -250,7 +250,8 @@ class Daemon:
     def _hold(self) -> None:
         """What is far ahead of the other partitions waits for them."""
         before = self._held
-        self._held = held(self.state, self.pipeline.monitor.windows, before)
+        unread = [at for at, lag in self.source.lag().items() if lag.records]
+        self._held = held(self.state, self.pipeline.monitor.windows, before, unread)
         self.source.hold(self._held | self._delayed_partitions)
         self.reporter.held(before, self._held)
 

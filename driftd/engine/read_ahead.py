@@ -8,6 +8,7 @@ partition 2   (empty)                      holds all others back until it is idl
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,10 @@ from driftd.ingest.state import PartitionState, Stream
 
 MOST_BYTES: Final = 64 << 20
 """Of panes and rows that wait for other partitions. Half of it is left before reading goes on."""
+SOONER: Final = 4
+"""A part of that is enough where partitions behind have records to read: those ahead gain nothing then. Records of a
+megabyte among small ones hold a partition up by a fetch each, and the others were read ahead meanwhile.
+"""
 TEXT_BYTES: Final = 64
 """Of a value that is text, about."""
 ROWS_TIMES: Final = 4
@@ -27,13 +32,17 @@ PANE_BYTES: Final = 1200
 """Of a channel in a pane, about. Rows become panes when there is a reference, and each may be in one of its own."""
 
 
-def held(state: State, windows: Windows, before: frozenset[TopicPartition]) -> frozenset[TopicPartition]:
-    """The partitions of which nothing more is to be read now; ``before``: those that are held already.
+def held(
+    state: State, windows: Windows, before: frozenset[TopicPartition], unread: Collection[TopicPartition] = ()
+) -> frozenset[TopicPartition]:
+    """The partitions of which nothing more is to be read now. ``before``: those that are held already. ``unread``:
+    those that have records to read.
 
     Only partitions ahead of the frontier are: those that hold it back are read on, so it moves.
     """
     ahead = {at: mine for at, mine in state.partitions.items() if _is_ahead(state, mine, windows)}
-    limit = MOST_BYTES // 2 if before else MOST_BYTES
+    behind = (at for at in unread if at in state.partitions and at not in ahead)
+    limit = MOST_BYTES // (SOONER if any(True for _ in behind) else 1) // (2 if before else 1)
     streams = [stream for mine in ahead.values() for stream in mine.streams.values()]
     waiting = sum(waiting_bytes(stream, windows.pane_seconds) for stream in streams)
     return frozenset(ahead) if waiting > limit else frozenset()

@@ -34,6 +34,8 @@ FAULT = 12
 PARTITIONS = 4
 MODELS = 2
 SESSION_SECONDS = 6
+NEVER_REACHED = 1e6
+"""With a limit records come packed, what members say to each other, too."""
 
 
 def events() -> list[list[bytes]]:
@@ -81,6 +83,7 @@ def settings(broker: Broker, topic: str, name: str, members: dict[str, Any]) -> 
             "session_timeout_seconds": SESSION_SECONDS,
         },
         "learning": {"events": 1000},
+        "limits": {"records_per_second": NEVER_REACHED} if members else {},
         "state": {"checkpoint_seconds": 2},
         "members": members,
     }

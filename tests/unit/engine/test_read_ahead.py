@@ -16,7 +16,7 @@ from driftd.core.finding import Finding
 from driftd.engine import pipeline as pipelines
 from driftd.engine import read_ahead
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.read_ahead import held, waiting_bytes
+from driftd.engine.read_ahead import SOONER, held, waiting_bytes
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State, together
 from driftd.engine.store import CheckpointFile
@@ -79,6 +79,17 @@ def test_who_is_ahead_waits_and_who_holds_the_others_back_is_read_on(
     assert held(state, WINDOWS, NONE) == {A}
     p.settle(state, frozenset({B, C}))
     assert held(state, WINDOWS, frozenset({A})) == NONE
+
+
+def test_who_is_ahead_waits_sooner_where_those_behind_have_something_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    p, state = partitions(5000, 2000)
+    p.settle(state, frozenset({C}))  # C is idle: B holds A back
+    size = waiting_in(state, A)
+    monkeypatch.setattr(read_ahead, "MOST_BYTES", SOONER * (size - 1))
+    assert held(state, WINDOWS, NONE, [A]) == NONE
+    assert held(state, WINDOWS, NONE, [A, B]) == {A}
+    monkeypatch.setattr(read_ahead, "MOST_BYTES", SOONER * size)
+    assert held(state, WINDOWS, NONE, [A, B]) == NONE
 
 
 def test_a_partition_of_another_member_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
