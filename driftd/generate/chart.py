@@ -40,6 +40,7 @@ _SECTIONS: Final = frozenset(
         "prometheusRule",
         "dashboards",
         "networkPolicy",
+        "receive",
     }
 ) | {"podDisruptionBudget", "serviceAccount"}
 """Mappings with a fixed set of keys; those of others are Kubernetes' or the user's own."""
@@ -61,6 +62,8 @@ _EXACT: Final[Mapping[str, Json]] = {
     "prometheusRule.ticketFor": _DURATION,
     "prometheusRule.keepFiringFor": _DURATION,
     "networkPolicy.kafkaPorts": {"type": "array", "items": _PORT, "minItems": 1},
+    "receive.replicas": {"type": "integer", "minimum": 0},
+    "receive.port": _PORT,
     "podDisruptionBudget.maxUnavailable": {"type": ["integer", "string"]},
     "terminationGracePeriodSeconds": {"type": "integer", "minimum": 1},
     "commonLabels": _LABELS,

@@ -100,6 +100,7 @@ class Endpoint:
 
     def take(self, records: Sequence[Record]) -> Answer:
         """Writes what driftd can use of the records. 200: all of it is in the topic; 400: there was nothing of it;
+        413: all of it is larger than driftd, or the topic, takes;
         503: the topic did not take all, and what is not counted as written should be sent again.
         """
         looked = checked(records, self.topic.name, self.codec, self.now())
@@ -125,6 +126,8 @@ class Endpoint:
         if failed:
             text = problem or "not acknowledged in time"
             return _json({**said, "failed": failed, "error": text}, HTTPStatus.SERVICE_UNAVAILABLE, AGAIN)
+        if not written and {reason for reason, _ in why.values()} == {RejectReason.TOO_LARGE.value}:
+            return _json(said, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return _json(said, HTTPStatus.OK if written else HTTPStatus.BAD_REQUEST)
 
     def _count(self, received: int, written: int, refused: Mapping[str, int], failed: int) -> None:

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench import backlog, history, members, memory, scrape
+from tests.bench import backlog, formats, history, members, memory, scrape
 from tests.bench.events import values
 from tests.servers.kafka import Broker, any_broker
 
@@ -99,13 +99,16 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("throughput", "memory", "scrape", "judge", "history", "backlog", "members"))
+    parts = ("throughput", "memory", "scrape", "judge", "history", "backlog", "members", "formats")
+    parser.add_argument("--only", choices=parts)
     parser.add_argument("--against", type=Path, help="another checkout of driftd, for the replay of history")
     a = parser.parse_args()
     print(machine(), time.strftime("%Y-%m-%d", time.gmtime()), flush=True)
     result: dict[str, Any] = {"machine": machine()}
     if a.only in (None, "throughput"):
         result["throughput"] = throughput(a.events, a.rounds)
+    if a.only in (None, "formats"):
+        result["formats"] = formats.measure()
     if a.only in (None, "memory"):
         result["memory"] = memory.measure()
     if a.only in (None, "scrape"):

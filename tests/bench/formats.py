@@ -1,6 +1,6 @@
 """What the formats of serving platforms cost: microseconds and events a second of a core, beside driftd's own JSON.
 
-Run: python -m tests.bench.formats
+Run: python -m tests.bench --only formats
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from driftd.decode import Limits, codec_of
 from driftd.decode.mapping.spec import FeatureSource, Mappings, RecordMapping
 from driftd.decode.registry import RegisteredSchema, SchemaRef
 from driftd.ingest.halves import Halves
+from tests.bench import platforms
 from tests.bench.decode import NAMES, event, schema
 from tests.unit.decode.formats import inference
 from tests.unit.decode.formats.make import Sent, kserve
@@ -56,6 +57,12 @@ def v2(rows: Sequence[Row], identity: str) -> list[Sent]:
         kserve("request", {"id": identity, "inputs": tensors}, identity),
         kserve("response", {"id": identity, "outputs": [predicted]}, identity, "2026-11-23T06:00:10.131Z"),
     ]
+
+
+def mlserver(rows: Sequence[Row], identity: str) -> list[Sent]:
+    (_, asked), (_, told) = v2(rows, identity)
+    request = [("mlserver-model", b"default/sklearn-iris"), ("mlserver-version", b"7")]
+    return [(request, asked), ([("Ce-Modelid", b"default/sklearn-iris"), ("Ce-Id", identity.encode())], told)]
 
 
 def own(rows: Sequence[Row], _: str) -> list[Sent]:
@@ -147,6 +154,22 @@ CASES: list[tuple[str, str, Shape, int, tuple[str, ...]]] = [
     ("KServe, V2: 20 tensors, 10 rows a call", "kserve", v2, 10, ()),
     ("Seldon: 16 raw tensors, a row a call", "seldon", seldon, 1, ()),
     ("Seldon: 16 raw tensors, 10 rows a call", "seldon", seldon, 10, ()),
+    ("MLServer: 20 tensors, 10 rows a call", "mlserver", mlserver, 10, ()),
+    ("SageMaker, CSV: a row a call", "sagemaker", platforms.sagemaker, 1, NAMES),
+    ("SageMaker, CSV: 10 rows a call", "sagemaker", platforms.sagemaker, 10, NAMES),
+    ("MLRun: a row a call", "mlrun", platforms.mlrun, 1, NAMES),
+    ("MLRun: 10 rows a call", "mlrun", platforms.mlrun, 10, NAMES),
+    ("BentoML", "bentoml", platforms.bentoml, 1, ()),
+    ("Databricks: a row a call", "databricks", platforms.databricks, 1, ()),
+    ("Databricks: 10 rows a call", "databricks", platforms.databricks, 10, ()),
+    ("OpenTelemetry, JSON: a span a record", "opentelemetry", platforms.opentelemetry, 1, ()),
+    ("OpenTelemetry, JSON: 10 spans a record", "opentelemetry", platforms.opentelemetry, 10, ()),
+    ("TensorFlow Serving: a row a call", "tfserving", platforms.tfserving, 1, ()),
+    ("TensorFlow Serving: 10 rows a call", "tfserving", platforms.tfserving, 10, ()),
+    ("Merlin: a row a call", "merlin", platforms.merlin, 1, ()),
+    ("Merlin: 10 rows a call", "merlin", platforms.merlin, 10, ()),
+    ("Arrow: 10 rows a record", "arrow", platforms.arrow, 10, ()),
+    ("Arrow: 1,000 rows a record", "arrow", platforms.arrow, 1000, ()),
 ]
 
 
@@ -160,13 +183,18 @@ def batches(sent: Sequence[Sent], topic: str = "t") -> list[RecordBatch]:
     return out
 
 
-def measure(title: str, record_format: str, shape: Shape, rows_a_call: int, names: tuple[str, ...]) -> float:
+def timed(title: str, record_format: str, shape: Shape, rows_a_call: int, names: tuple[str, ...]) -> dict[str, Any]:
     rng = random.Random(7)
     events = [json.loads(event(rng, "m")) for _ in range(EVENTS)]
     sent = [s for i in range(0, EVENTS, rows_a_call) for s in shape(events[i : i + rows_a_call], f"call-{i}")]
     mapping = RecordMapping({}, FeatureSource(names=names), record_format)
-    codec = codec_of(Limits(mappings=Mappings(mapping if record_format != "json" else None), registry=Schemas()))
-    known = {"default/sklearn-iris": Schema("default/sklearn-iris", schema("m").features, Kind.NUMERIC)}
+    codec = codec_of(
+        Limits(
+            mappings=Mappings(mapping if record_format != "json" else None), registry=Schemas(), record_bytes=1 << 20
+        )
+    )
+    models = ("default/sklearn-iris", platforms.MODEL)
+    known = {model: Schema(model, schema("m").features, Kind.NUMERIC) for model in models}
     stretch = batches(sent)
     if record_format == "seldon":
         topics = (
@@ -182,14 +210,13 @@ def measure(title: str, record_format: str, shape: Shape, rows_a_call: int, name
     accepted = sum(len(b) for d in decoded for b in d.batches)
     size = sum(len(value or b"") for _, value in sent) / EVENTS
     print(f"{title:42s} {best / EVENTS * 1e6:8.2f} {EVENTS / best:12,.0f} {size:8.0f} {accepted}")
-    return best
+    return {"what": title, "us_per_event": round(best / EVENTS * 1e6, 2), "events_per_second": round(EVENTS / best)}
 
 
-def main() -> None:
+def measure() -> list[dict[str, Any]]:
     print(f"{'records':42s} us/event     events/s    bytes accepted")
-    for case in CASES:
-        measure(*case)
+    return [timed(*case) for case in CASES]
 
 
 if __name__ == "__main__":
-    main()
+    measure()

@@ -35,6 +35,11 @@ PLAIN_FILES: Final[Mapping[str, tuple[Mapping[str, Any], tuple[str, ...], str]]]
         ("serviceaccount", "configmap", "service", "statefulset", "poddisruptionbudget", "networkpolicy"),
         "Three members that share models, without volumes. docs/members.md has the three topics that they need.",
     ),
+    "receive.yaml": (
+        {"receive": {"enabled": True}},
+        ("receive",),
+        "Events over HTTP into the topic, beside driftd.yaml or members.yaml, whose account and settings it has.",
+    ),
     "monitoring.yaml": (
         OPERATOR,
         ("podmonitor", "prometheusrule", "dashboards"),

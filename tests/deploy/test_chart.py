@@ -64,6 +64,7 @@ CASES: Final = {
     "no volume": {"persistence": {"enabled": False}},
     "own claim": {"persistence": {"existingClaim": "mine"}},
     "TLS": {"config": {"http": {"web_config": "/etc/driftd-secrets/web.yml"}}},
+    "receive": {**FULL, "receive": {"enabled": True, "from": [{"podSelector": {}}]}},
     "nothing optional": {"podDisruptionBudget": {"enabled": False}, "serviceAccount": {"create": False}},
 }
 each_case = pytest.mark.parametrize("values", CASES.values(), ids=CASES)
@@ -114,9 +115,10 @@ def test_a_field_that_the_operator_does_not_know_is_noticed() -> None:
 @each_case
 def test_pods_meet_the_restricted_profile(values: dict[str, Any]) -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/, and a read-only root beyond it."""
-    pods = [o["spec"]["template"]["spec"] for o in objects(values) if o["kind"] == "StatefulSet"]
-    pods += [o["spec"] for o in objects(values) if o["kind"] == "Pod"]
-    assert len(pods) == 2
+    found = objects(values)
+    pods = [o["spec"]["template"]["spec"] for o in found if o["kind"] in {"StatefulSet", "Deployment"}]
+    pods += [o["spec"] for o in found if o["kind"] == "Pod"]
+    assert len(pods) == 2 + bool(values.get("receive"))
     for pod in pods:
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -205,7 +207,7 @@ def test_a_new_configuration_restarts_the_pods() -> None:
 
 @each_case
 def test_selectors_choose_the_pods_and_no_others(values: dict[str, Any]) -> None:
-    found = objects(values, name="one")
+    found = [o for o in objects(values, name="one") if not o["metadata"]["name"].endswith("-receive")]
     stateful = next(o for o in found if o["kind"] == "StatefulSet")
     labels = stateful["spec"]["template"]["metadata"]["labels"]
     test = next(o for o in found if o["kind"] == "Pod")["metadata"]["labels"]
@@ -219,6 +221,30 @@ def test_selectors_choose_the_pods_and_no_others(values: dict[str, Any]) -> None
         assert not selector.items() <= test.items()
     services = {o["metadata"]["name"] for o in found if o["kind"] == "Service"}
     assert stateful["spec"]["serviceName"] in services
+
+
+def test_the_receiver_is_off_by_default_and_has_selectors_and_settings_of_its_own(tmp_path: Path) -> None:
+    assert not [o for o in objects() if o["metadata"]["name"].endswith("-receive")]
+    values = {"receive": {"enabled": True, "replicas": 3}, "networkPolicy": {"enabled": True}}
+    mine = {o["kind"]: o for o in objects(values, name="one") if o["metadata"]["name"] == "one-driftd-receive"}
+    others = [o for o in objects(values, name="one") if not o["metadata"]["name"].endswith("-receive")]
+    pod = mine["Deployment"]["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    selectors = [mine["Deployment"]["spec"]["selector"]["matchLabels"], mine["Service"]["spec"]["selector"]]
+    selectors += [mine["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]]
+    selectors += [mine["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]]
+    for selector in selectors:
+        assert selector.items() <= labels.items()
+        for other in (o["spec"]["template"]["metadata"]["labels"] for o in others if o["kind"] == "StatefulSet"):
+            assert not selector.items() <= other.items()
+    for service in (o for o in others if o["kind"] == "Service"):
+        assert not service["spec"]["selector"].items() <= labels.items()
+    (container,) = pod["spec"]["containers"]
+    env = {row["name"]: row["value"] for row in container["env"]}
+    file = tmp_path / "driftd.yaml"
+    file.write_text(next(o for o in others if o["kind"] == "ConfigMap")["data"]["driftd.yaml"])
+    assert load(file, env=env).settings.receive.listen == f"0.0.0.0:{container['ports'][0]['containerPort']}"
+    assert container["args"][0] == "receive"
 
 
 def test_probes_ask_with_tls_where_there_is_tls() -> None:

@@ -14,6 +14,8 @@ from tests.deploy.reading import DEPLOY, ROOT, run
 from tests.servers import need
 
 UNIT = DEPLOY / "systemd" / "driftd.service"
+RECEIVE = DEPLOY / "systemd" / "driftd-receive.service"
+each_unit = pytest.mark.parametrize("path", [UNIT, RECEIVE], ids=lambda path: path.stem)
 LEAST_EXPOSED = 1.3
 """systemd-analyze's score from 0 (safe) to 10; what is left is that driftd talks to the network."""
 
@@ -34,17 +36,33 @@ def service() -> configparser.SectionProxy:
 
 
 @pytest.mark.integration
-def test_unit_is_valid(systemd_analyze: str, tmp_path: Path) -> None:
+@each_unit
+def test_unit_is_valid(systemd_analyze: str, tmp_path: Path, path: Path) -> None:
     """With a program that exists in place of the installed one, and a user that exists."""
-    unit = tmp_path / "driftd.service"
-    text = UNIT.read_text().replace("/opt/driftd/bin/driftd", shutil.which("true") or "/bin/true")
+    unit = tmp_path / path.name
+    text = path.read_text().replace("/opt/driftd/bin/driftd", shutil.which("true") or "/bin/true")
     unit.write_text(re.sub("^(User|Group)=driftd$", r"\1=root", text, flags=re.MULTILINE))
     run(systemd_analyze, "verify", "--man=no", unit)
 
 
 @pytest.mark.integration
-def test_unit_exposes_little(systemd_analyze: str) -> None:
-    run(systemd_analyze, "security", "--offline=true", f"--threshold={LEAST_EXPOSED * 10:.0f}", UNIT)
+@each_unit
+def test_unit_exposes_little(systemd_analyze: str, path: Path) -> None:
+    run(systemd_analyze, "security", "--offline=true", f"--threshold={LEAST_EXPOSED * 10:.0f}", path)
+
+
+def test_the_receivers_unit_differs_in_what_it_runs_and_in_nothing_that_protects() -> None:
+    mine, other = (
+        dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and line[:1] not in "#[")
+        for path in (RECEIVE, UNIT)
+    )
+    assert mine["ExecStart"] == "/opt/driftd/bin/driftd receive --config /etc/driftd/driftd.yaml"
+    of_its_own = {"Description", "ExecStart", "MemoryHigh", "MemoryMax"}
+    of_the_loop = {"ExecReload", "WatchdogSec", "TimeoutStartSec"}
+    of_the_state = {"StateDirectory", "StateDirectoryMode", "WorkingDirectory"}
+    assert {name for name in mine if mine[name] != other.get(name)} == of_its_own
+    assert other.keys() - mine.keys() == of_the_loop | of_the_state
+    assert "STATE" not in RECEIVE.read_text()
 
 
 def test_systemd_hears_that_driftd_is_ready_and_reloads_it_by_signal(service: configparser.SectionProxy) -> None:

@@ -6,30 +6,27 @@ import re
 from pathlib import Path
 from typing import Final
 
-import click
-import kubernetes_validate
-import pytest
 import yaml
 
-from driftd.cli.receive import receive
 from driftd.receive.body import BATCH, JSON, LINES, STRUCTURED
+from tests.deploy.rendering import objects
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "how-to" / "receive.md").read_text()
-MANIFESTS: Final = [*yaml.safe_load_all(re.findall(r"^```yml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0])]
+VALUES: Final = yaml.safe_load(re.findall(r"^```yml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[-1])
+DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 
 
-@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda m: str(m["kind"]))
-def test_the_manifests_are_kubernetes(manifest: dict[str, object]) -> None:
-    kubernetes_validate.validate(manifest, "1.32", strict=True)
+def test_the_values_of_the_chart_are_valid_and_say_who_may_come() -> None:
+    (policy,) = [
+        o for o in objects(VALUES) if o["kind"] == "NetworkPolicy" and o["metadata"]["name"].endswith("-receive")
+    ]
+    assert policy["spec"]["ingress"][0]["from"] == VALUES["receive"]["from"]
 
 
-def test_the_container_s_arguments_are_the_command_s() -> None:
-    (container,) = MANIFESTS[0]["spec"]["template"]["spec"]["containers"]
-    command, *words = container["args"]
-    assert command == "receive"
-    parsed = receive.make_context("receive", words, resilient_parsing=False)
-    assert isinstance(parsed, click.Context)
-    assert (parsed.params["topic"], parsed.params["listen"]) == ("predictions", "0.0.0.0:9478")
+def test_every_way_to_run_it_is_there() -> None:
+    for path in re.findall(r"deploy/[a-z/.-]+", PAGE):
+        assert (DEPLOY.parent / path).exists(), path
+    assert "receive" in yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["receive"]["profiles"]
 
 
 def test_every_content_type_is_named() -> None:

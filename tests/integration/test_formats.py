@@ -7,12 +7,14 @@ import json
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import fastavro
 import pytest
 
+from tests.bench import platforms
 from tests.bench.events import START
 from tests.docs.test_formats import EVENT
 from tests.integration.test_cli_kafka import WINDOWS, driftd
@@ -20,7 +22,7 @@ from tests.servers.kafka import Broker, closing
 from tests.servers.registry import Registry
 from tests.stage.daemon import DriftdProcess
 from tests.unit.decode.formats.inference import message
-from tests.unit.decode.formats.make import Sent, kserve
+from tests.unit.decode.formats.make import SAMPLES, Sent, kserve
 
 pytestmark = pytest.mark.integration
 
@@ -192,3 +194,80 @@ def test_calls_of_seldon_are_joined_over_their_topics_and_their_drift_is_found(
     daemon.wait(lambda: any(f["feature"] == "amount" for f in daemon.findings().values()), "a finding")
     assert daemon.value("driftd_logged_calls_total", service="default/fraud", outcome="answered") == CALLS
     assert daemon.balanced()
+
+
+WHOLE: Final[dict[str, Any]] = {
+    "arrow": platforms.arrow,
+    "bentoml": platforms.bentoml,
+    "databricks": platforms.databricks,
+    "merlin": platforms.merlin,
+    "mlrun": platforms.mlrun,
+    "sagemaker": platforms.sagemaker,
+    "tfserving": platforms.tfserving,
+}
+TITLES: Final = {name: import_module(f"driftd.decode.formats.{name}").TITLE for name in (*WHOLE, "opentelemetry")}
+
+
+def found_in(tmp_path: Path) -> set[tuple[str, str]]:
+    findings = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    return {(f["model"], f["feature"]) for f in findings if f["status"] in {"WARNING", "DRIFT"}}
+
+
+def replayed(kafka: Broker, tmp_path: Path, topic: str, record_format: str, mapping: dict[str, Any]) -> str:
+    """Of a topic that is recognised first; what the replay prints."""
+    source = ("--bootstrap-servers", kafka.bootstrap)
+    shown = driftd(tmp_path, "check", "--sample", topic, *source, "--output", "json")
+    proposal = json.loads(shown.stdout)["proposal"]
+    assert (proposal["recognised"], proposal["mapping"]["format"]) == ([TITLES[record_format]], record_format)
+    (tmp_path / "driftd.yaml").write_text(json.dumps({"mapping": {"format": record_format, **mapping}}))
+    words = ("--topic", topic, *source, "--reference-events", "1000", "--findings", "found.jsonl", *WINDOWS)
+    done = driftd(tmp_path, "replay", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("record_format", WHOLE)
+def test_records_of_whole_calls_end_in_a_finding(kafka: Broker, tmp_path: Path, record_format: str) -> None:
+    """Amounts that in the second half are ten times as large; ten rows a record."""
+    topic = kafka.create_topic(record_format, configs=TOPIC)
+    rng, each = random.Random(5), 1 if record_format == "bentoml" else 10
+    with closing(kafka.producer()) as producer:
+        for i in range(0, CALLS, each):
+            scale = 10 if i >= CALLS // 2 else 1
+            rows = [
+                {
+                    "features": {"amount": rng.gauss(100, 20) * scale, "country": rng.choice(["DE", "FR"])},
+                    "prediction": rng.randrange(2),
+                }
+                for _ in range(each)
+            ]
+            at = START + i / 100
+            for _, value in WHOLE[record_format](rows, f"call-{i}", at):
+                producer.send(topic, value, partition=0, timestamp_ms=int(1000 * at) + 1011)
+        producer.flush(timeout=60)
+    listed = {"names": ["amount", "country"]} if record_format in {"mlrun", "sagemaker"} else None
+    mapping = {"model": {"value": "fraud"}} | ({"features": listed} if listed else {})
+    said = replayed(kafka, tmp_path, topic, record_format, mapping)
+    assert f"read {CALLS} = accepted {CALLS} + rejected 0 + late 0 + dropped 0" in said
+    assert ("fraud", "amount") in found_in(tmp_path)
+    assert ("fraud", "country") not in found_in(tmp_path)
+
+
+def test_spans_of_language_models_end_in_a_finding(kafka: Broker, tmp_path: Path) -> None:
+    """The instrumentation's own span, moved in time; answers that in the second half are ten times as long."""
+    topic = kafka.create_topic("otlp", configs=TOPIC)
+    rng, sample = random.Random(5), json.loads((SAMPLES / "otlp.json").read_text())
+    spans = sample["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    span = spans[0]
+    del spans[1:]  # the failed call, which would stay where it is
+    with closing(kafka.producer()) as producer:
+        for i in range(CALLS):
+            at = int(1e9 * (START + i / 100))
+            span |= {"startTimeUnixNano": str(at), "endTimeUnixNano": str(at + 10**9)}
+            (tokens,) = [a for a in span["attributes"] if a["key"] == "gen_ai.usage.output_tokens"]
+            tokens["value"] = {"intValue": str(int(rng.gauss(100, 20) * (10 if i >= CALLS // 2 else 1)))}
+            producer.send(topic, json.dumps(sample).encode(), partition=0, timestamp_ms=2_000_000_000_000)
+        producer.flush(timeout=60)
+    said = replayed(kafka, tmp_path, topic, "opentelemetry", {})
+    assert f"dropped {CALLS} (not_a_prediction {CALLS})" in said
+    assert ("helpdesk/gpt-4o-mini", "output_tokens") in found_in(tmp_path)

@@ -296,6 +296,36 @@ def test_a_record_that_the_topic_never_takes_is_refused_and_the_others_are_writt
         assert [json.loads(v or b"")["features"]["n"] for v in reader.read(3)] == [1, 3, 4]
 
 
+def test_a_record_that_the_topic_never_takes_costs_no_other_request_anything(kafka: Broker, tmp_path: Path) -> None:
+    topic = kafka.create_topic("small", partitions=2, configs={"max.message.bytes": "100000"})
+    answers: Counter[int] = Counter()
+    over = threading.Event()
+
+    def produce(worker: int) -> None:
+        n = worker
+        while not over.is_set():
+            answers[receiver.post([event(n)])[0]] += 1
+            n += 4
+
+    with receiving(tmp_path, kafka.bootstrap, topic) as receiver:
+        wait_until(receiver.ready, "readiness")
+        workers = [threading.Thread(target=produce, args=(k,)) for k in range(4)]
+        for one in workers:
+            one.start()
+        try:
+            for _ in range(4):
+                before = answers.total()
+                wait_until(lambda before=before: answers.total() > before + 20, "events are taken")  # type: ignore[misc]
+                status, said = receiver.post([event(1, id="x" * 150_000)])
+                assert (status, said["written"], said["refused"]) == (413, 0, 1)
+                assert receiver.post([event(1, id="x" * 60_000)])[0] == 200, "the topic takes it, beside the others"
+        finally:
+            over.set()
+            for one in workers:
+                one.join()
+    assert {*answers} == {200}
+
+
 def test_who_may_not_or_sends_too_much_is_told_so(kafka: Broker, tmp_path: Path) -> None:
     topic = kafka.create_topic("received")
     hashed = bcrypt.hashpw(b"pw", bcrypt.gensalt(4)).decode()

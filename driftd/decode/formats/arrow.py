@@ -168,21 +168,33 @@ def _table(record: Record, limits: Limits) -> Any:
         _require_room(value, most)
         with pa.ipc.open_stream(value) as reader:
             table = reader.read_all().replace_schema_metadata(None)
-        table.validate(full=True)
-    except (pa.ArrowException, struct.error, OSError, ValueError) as error:
+        table.validate(full=True)  # else what is damaged is read from anywhere in memory
+        table = _flat(table)
+        _require_bounds(table, len(value), most)
+    except (pa.ArrowException, struct.error, OSError, ValueError) as error:  # a name that is not UTF-8 is of the last
         raise Refused(RejectReason.UNDECODABLE, f"not Arrow IPC: {type(error).__name__}") from None
-    if not len(table):
-        raise Refused(RejectReason.EMPTY, "no rows in the record")
+    return table
+
+
+def _flat(table: Any) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
     for _ in range(_DEEPEST):
         if not any(pa.types.is_struct(kind) for kind in table.schema.types):
             break
         table = table.flatten()
+    return table
+
+
+def _require_bounds(table: Any, size: int, most: int) -> None:
+    """Raises Refused for what has no buffers of its own, and yet becomes numbers or texts."""
+    if not len(table):
+        raise Refused(RejectReason.EMPTY, "no rows in the record")
     if len(table) * max(1, table.num_columns) > most:
-        raise Refused(RejectReason.TOO_LARGE, f"{len(table)} rows in a record of {len(value)} bytes")
+        raise Refused(RejectReason.TOO_LARGE, f"{len(table)} rows in a record of {size} bytes")
     for column in table.columns:
         if _shared_bytes(column) > most:
-            raise Refused(RejectReason.TOO_LARGE, f"texts of more than {most} bytes in a record of {len(value)}")
-    return table
+            raise Refused(RejectReason.TOO_LARGE, f"texts of more than {most} bytes in a record of {size}")
 
 
 def _shared_bytes(column: Any) -> int:

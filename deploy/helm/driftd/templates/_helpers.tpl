@@ -32,6 +32,24 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Of `driftd receive`: another name, so that no selector of the monitor chooses its pods. */}}
+{{- define "driftd.receiveSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "driftd.name" . | trunc 55 }}-receive
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "driftd.receiveLabels" -}}
+{{ include "driftd.receiveSelectorLabels" . }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/component: receive
+app.kubernetes.io/part-of: {{ include "driftd.name" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "driftd.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "driftd.fullname" .) .Values.serviceAccount.name }}
@@ -79,6 +97,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if hasKey (.Values.config.http | default dict) "listen" }}
 {{- fail "config.http.listen is set by the chart (0.0.0.0:9477): remove it, or change service.port." }}
+{{- end }}
+{{- if hasKey (.Values.config.receive | default dict) "listen" }}
+{{- fail "config.receive.listen is set by the chart (0.0.0.0:9478): remove it, or change receive.port." }}
 {{- end }}
 {{- if hasKey (.Values.config.state | default dict) "directory" }}
 {{- fail "config.state.directory is set by the chart (/var/lib/driftd): remove it, or change persistence." }}
