@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from driftd.core.act import Act
+from driftd.core.contacts import NOBODY, Contacts
 from driftd.core.cost import FREE, Prices
 from driftd.core.event import Kind, Schema
 from driftd.core.objective import USUAL, Objective
@@ -23,7 +24,7 @@ class ModelSettings:
     sizes of their own. ``restart``: a new version of the model gets a new reference. ``maintenance``: windows that the
     user has planned. ``given``: the reference is the user's file, and nobody else's. ``objective`` of its service.
     ``prices`` of all models; ``budget``: the money that it may cost a month, None where nobody says.
-    ``units``: in what the numbers of a channel are, by its name.
+    ``units``: in what the numbers of a channel are, by its name. ``contacts``: who and what helps.
     """
 
     choose: Chooser
@@ -44,6 +45,7 @@ class ModelSettings:
     prices: Prices = FREE
     budget: float | None = None
     units: Mapping[str, str] = field(default_factory=dict)
+    contacts: Contacts = NOBODY
 
     @property
     def of_part(self) -> ModelSettings:

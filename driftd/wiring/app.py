@@ -15,6 +15,7 @@ from driftd.config.experiments import ExperimentSetting
 from driftd.config.mapping import mappings_of
 from driftd.core.act import Act, Deed
 from driftd.core.channel import Channel
+from driftd.core.contacts import NOBODY, Contacts
 from driftd.core.cost import Price, Prices
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
@@ -302,7 +303,12 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         prices=_prices(settings),
         budget=None if model is None else model.cost.budget,
         units=settings.units | ({} if model is None else model.units),
+        contacts=NOBODY if model is None else _contacts(model),
     )
+
+
+def _contacts(model: Model) -> Contacts:
+    return Contacts(model.owner or "", model.upstream or "", model.fallback or "", model.runbook or "")
 
 
 def _positive(settings: Settings, model: Model | None) -> str | None:
