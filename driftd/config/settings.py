@@ -293,6 +293,8 @@ Unit = Annotated[str, Field(min_length=1, max_length=12, pattern=r"^[^\s\"'\\{}<
 """It becomes a part of sentences, and of labels of Prometheus."""
 Units = Annotated[dict[Name, Unit], Several]
 
+Told = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\t\n\r]+$")]
+_URL = r"^https?://[^\s/@'\"]+(/[^\s'\"]*)?$"
 _OWNER = r"^[\w@.+/ -]{1,100}$"
 """It becomes a part of a template of Prometheus."""
 
@@ -310,6 +312,16 @@ class Model(Section):
     team: str | None = Field(
         default=None, pattern=_OWNER, description="Team that owns it: label `team` of its alerts, to route by."
     )
+    upstream: Told | None = Field(
+        default=None,
+        description="Who sends its inputs, and how to reach them: `payments-gateway, #payments-oncall`. A step of what "
+        "to do about its incidents.",
+    )
+    fallback: Told | None = Field(
+        default=None,
+        description="What to do while its answers cannot be trusted: `switch on fraud-rules`. The same.",
+    )
+    runbook: str | None = Field(default=None, pattern=_URL, description="Address of its own runbook. The same.")
     features: Annotated[dict[Name, Annotated[Feature, Typed]], Several] = Field(
         default_factory=dict,
         description="For each feature `numeric`, `categorical` or a mapping with `type`, `detectors`, `effect`. "
@@ -612,9 +624,6 @@ class MembersSection(Section):
         description="Where the command line reaches this member for what another was asked to do. Unset: as "
         "`http.listen` says, under the host's name where that is all addresses.",
     )
-
-
-_URL = r"^https?://[^\s/@'\"]+(/[^\s'\"]*)?$"
 
 
 class HttpSection(Section):

@@ -434,6 +434,7 @@ class Reporter:
             renewed,
             monitor.settings(m.slice).given,
             m.quality,
+            monitor.settings(m.slice).contacts,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from driftd.core.act import Act
+from driftd.core.contacts import NOBODY, Contacts
 from driftd.core.cost import FREE, Prices
 from driftd.core.event import Kind, Schema
 from driftd.core.objective import USUAL, Objective
@@ -25,7 +26,7 @@ class ModelSettings:
     user has planned. ``given``: the reference is the user's file, and nobody else's. ``objective`` of its service.
     ``prices`` of all models; ``budget``: the money that it may cost a month, None where nobody says.
     ``units``: in what the numbers of a channel are, by its name. ``segmenting``: what of it is watched by itself, None
-    where nothing is; ``share`` of a model's budget of false alarms that is its.
+    where nothing is; ``share`` of a model's budget of false alarms that is its. ``contacts``: who and what helps.
     """
 
     choose: Chooser
@@ -48,6 +49,7 @@ class ModelSettings:
     units: Mapping[str, str] = field(default_factory=dict)
     segmenting: Segmenting | None = None
     share: float = 1.0
+    contacts: Contacts = NOBODY
 
     @property
     def of_part(self) -> ModelSettings:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import nan
 
 from driftd.core.act import Act
+from driftd.core.contacts import NOBODY, Contacts
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Incident
 from driftd.core.refusals import Refusals
@@ -30,7 +31,7 @@ class ModelView:
     it, the newest last; ``windows``: its maintenance windows that are not over, ``muted`` the one that keeps it from
     ringing now; ``keeps_events``: the model can learn anew from events that were; ``renews``: one channel alone can be
     learned anew, and ``renewed`` what is to be said of those that are, or were. ``given``: its reference is a file.
-    ``quality``: how right it was, None before the first label.
+    ``quality``: how right it was, None before the first label. ``contacts``: who and what helps.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ModelView:
     renewed: Mapping[str, str] = field(default_factory=dict)
     given: bool = False
     quality: Quality | None = None
+    contacts: Contacts = NOBODY
 
     def since(self, time: float) -> Hop | None:
         """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""

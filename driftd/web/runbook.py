@@ -27,6 +27,8 @@ _SCROLLS: Final = '<div class="scroll" tabindex="0" role="region" aria-label="Ta
 _MARK: Final = re.compile(r"<!-- .*? -->\n")
 """Where generated text begins and ends."""
 _CODE: Final = re.compile(r"`([^`]*)`")
+_ESCAPED: Final = re.compile(r"\\([^A-Za-z0-9\s])")
+"""What stands for itself in Markdown."""
 _ASKS: Final = re.compile(r"^driftd (?!reference|generate)(?!.*--url).*$", re.MULTILINE)
 """Commands that ask a running driftd."""
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -70,7 +72,7 @@ def step(text: str, names: Names) -> Markup:
 
 def in_text(text: str, names: Names) -> str:
     """The same as text, for programs and terminals."""
-    return _CODE.sub(lambda m: f"`{names.fill(m[1])}`", text)
+    return _CODE.sub(lambda m: f"`{names.fill(m[1])}`", _ESCAPED.sub(r"\1", text))
 
 
 def page_of(alert: str, names: Names, address: Callable[[str], str]) -> Markup:

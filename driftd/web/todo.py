@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from driftd.core.channel import JOINT
+from driftd.core.channel import JOINT, OWN_NAMES
+from driftd.core.contacts import NOBODY
 from driftd.core.incident import Incident, Part, find, open_ones
 from driftd.core.located import located
 from driftd.core.text import clean, minute, plural
@@ -54,14 +56,28 @@ def _while_open(i: Incident, snapshot: Snapshot) -> Iterator[str]:
         if len(where) > 1:
             beside = f"and in {len(where) - 1} more"
         yield f"It is in segment `{name}`, {beside}: who sends or fills that part, and what was released there?"
+    m = next((m for m in snapshot.models if m.name == i.first.model), None)
+    help_ = NOBODY if m is None else m.contacts
+    if help_.owner:
+        yield f"The model's owner is {_plain(help_.owner)}."
+    if help_.upstream and i.first.channel not in OWN_NAMES:
+        yield f"Its inputs come from {_plain(help_.upstream)}: ask what was released there shortly before `SINCE` UTC."
     if i.new_version is not None:
         yield "Version `VERSION` began to answer about then: roll it back first, then look on."
     yield from branch.steps
-    m = next((m for m in snapshot.models if m.name == i.first.model), None)
+    if help_.fallback:
+        yield f"While its answers cannot be trusted: {_plain(help_.fallback)}"
+    if help_.runbook:
+        yield f"The model's own runbook: {_plain(help_.runbook)}"
     if branch.stays and m is not None and m.judgement is not None and not snapshot.replay:
         others = len(i.models) - 1
         also = f" The same for the other {plural('model', others)}." if others else ""
         yield f"{steps.new_normal(branch, _command(i.first, m))}{also}"
+
+
+def _plain(text: str) -> str:
+    """The owners' words, as they are: nothing in them is Markdown, or filled in."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&-])", r"\\\1", text)
 
 
 def _command(p: Part, m: ModelView) -> str:

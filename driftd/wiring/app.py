@@ -15,6 +15,7 @@ from driftd.config.experiments import ExperimentSetting
 from driftd.config.mapping import mappings_of
 from driftd.core.act import Act, Deed
 from driftd.core.channel import Channel
+from driftd.core.contacts import NOBODY, Contacts
 from driftd.core.cost import Price, Prices
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
@@ -308,7 +309,12 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         units=settings.units | ({} if model is None else model.units),
         segmenting=(segmenting := _segmenting(settings, model)),
         share=1.0 if segmenting is None else segmenting.whole,
+        contacts=NOBODY if model is None else _contacts(model),
     )
+
+
+def _contacts(model: Model) -> Contacts:
+    return Contacts(model.owner or "", model.upstream or "", model.fallback or "", model.runbook or "")
 
 
 def _segmenting(settings: Settings, model: Model | None) -> Segmenting | None:

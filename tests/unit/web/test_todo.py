@@ -10,6 +10,7 @@ import pytest
 
 from driftd.config.share import RUNBOOKS, shared
 from driftd.core.channel import JOINT, Role
+from driftd.core.contacts import Contacts
 from driftd.core.errors import ActRefused
 from driftd.core.finding import CHANGE, Severity, Status
 from driftd.core.incident import PIPELINE, Incident
@@ -47,6 +48,29 @@ def given(i: Incident, *, renews: bool = True, file: bool = False, **over: Any) 
 def told(i: Incident, **over: Any) -> list[str]:
     found: list[str] = body(f"/api/v1/incident?id={i.id}", given(i, **over))["steps"]
     return found
+
+
+HELP = Contacts("ann", "payments-gateway, #payments_oncall <b>", "switch on *rules*", "https://wiki.corp/a_b-c")
+
+
+def test_what_the_owners_say_is_a_step_each_in_their_own_words() -> None:
+    i = incident("range", "swapped", "with fee")
+    plain = given(i)
+    known = replace(plain, models=[replace(m, contacts=HELP) for m in plain.models])
+    found = body(f"/api/v1/incident?id={i.id}", known)["steps"]
+    assert found[1] == "The model's owner is ann."
+    assert found[2] == (f"Its inputs come from {HELP.upstream}: ask what was released there shortly before `{AT}` UTC.")
+    branch = steps.branch_of("range", "swapped").steps
+    assert found[3 + len(branch) : -1] == [
+        "While its answers cannot be trusted: switch on *rules*", "The model's own runbook: https://wiki.corp/a_b-c",
+    ]  # fmt: skip
+    page = said(f"/incident?id={i.id}", known)
+    for text in (HELP.upstream, "switch on *rules*", "https://wiki.corp/a_b-c"):
+        assert text in page
+    assert len(told(i)) == len(found) - 4
+    errors = incident("errors", "errors", channel="error")
+    served = replace(given(errors), models=[replace(m, contacts=HELP) for m in plain.models])
+    assert not [s for s in body(f"/api/v1/incident?id={errors.id}", served)["steps"] if "inputs come from" in s]
 
 
 def test_the_steps_are_those_of_the_cause_with_its_names_and_times() -> None:

@@ -13,6 +13,7 @@ import pytest
 from driftd import config
 from driftd.cli.replay import learn_all
 from driftd.config import Flag
+from driftd.core.contacts import Contacts
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
@@ -72,6 +73,15 @@ def test_units_of_all_models_and_of_one(tmp_path: Path) -> None:
     for wrong in ("''", "' EUR'", "'a{b'", "'a\"b'", "aaaaaaaaaaaaa"):
         with pytest.raises(ConfigError, match=r"units\.amount"):
             load(tmp_path, f"units: {{amount: {wrong}}}")
+
+
+def test_contacts_are_the_models_own(tmp_path: Path) -> None:
+    text = "models: [{name: m, owner: ann, upstream: 'gateway, #pay', fallback: use rules, runbook: https://w/x}]"
+    monitor = pipeline_of(load(tmp_path, text)).monitor
+    assert monitor.settings(Slice("m")).contacts == Contacts("ann", "gateway, #pay", "use rules", "https://w/x")
+    assert monitor.settings(Slice("other")).contacts == Contacts()
+    with pytest.raises(ConfigError, match=r"models\[0\].runbook"):
+        load(tmp_path, "models: [{name: m, runbook: 'javascript:1'}]")
 
 
 def test_the_environment_states_it_too(tmp_path: Path) -> None:
