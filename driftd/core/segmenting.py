@@ -3,12 +3,14 @@
 A segment is named by its field and value, ``country=DE``, ``amount=10..100``, and is a slice of its own
 (``Slice.of_segment``). Values that nobody named are counted by slots of ten minutes of event time. When a slot is
 closed, those with enough events in a day become segments, the largest first; their events are theirs from the end of
-the next slot on, so that it depends neither on polls nor on which partition is read first, as long as neither brings
-more than ten minutes at once.
+the next slot on, which no partition has been read of by then: it depends neither on polls nor on which is read first.
+In a backlog partitions are read hours ahead of each other; then they begin behind all that has been read, since a
+segment of some partitions only would learn what is not so.
 
-slot     |  s  | s+1 | s+2 |         s is closed before any partition reads events of s+2
-counted  | ####|     |     |
-segment  |     |     |#####|
+slot         |  s  | s+1 | s+2 | s+3 |
+counted      |#####|     |     |     |
+segment      |     |     |#####|#####|     s is closed before anything of s+2 is read
+             |     |     |     |#####|     a partition has been read up to s+2 when s is closed
 """
 
 from __future__ import annotations
@@ -106,9 +108,9 @@ class Census:
             if name in mine or len(mine) < MOST_OPEN:
                 mine[name] = mine.get(name, 0) + n
 
-    def close(self, slot: int, wanted: Segmenting) -> list[str]:
-        """All slots before ``slot`` are closed; the segments that there are from now on. Those of fields that are not
-        wanted any more leave.
+    def close(self, slot: int, wanted: Segmenting, read: int = 0) -> list[str]:
+        """All slots before ``slot`` are closed, and ``read`` is the last of which any partition has been read; the
+        segments that there are from now on. Those of fields that are not wanted any more leave.
         """
         new, found = list[str](), wanted.found
         for name in [name for name in self.admitted if name.partition("=")[0] not in found]:
@@ -123,7 +125,7 @@ class Census:
                 if n < wanted.least or len(self.admitted) + len(wanted.named) >= wanted.most:
                     break
                 if name not in self.admitted:
-                    self.admitted[name] = closed + 2
+                    self.admitted[name] = max(closed + 2, read + 1)
                     new.append(name)
             left = [pair for pair in ranked if pair[0] not in self.admitted]
             self.days[day] = dict(left[:MOST_VALUES])

@@ -259,10 +259,12 @@ class Pipeline:
     def _close_slots(self, state: State, reached: int) -> None:
         """Which values are segments from now on."""
         slot = int((reached + 1) * self.monitor.windows.pane_seconds // SLOT_SECONDS)
+        latest = max((p.latest for p in state.partitions.values()), default=-inf)
+        read = int(latest // SLOT_SECONDS) if np.isfinite(latest) else 0
         for model, census in state.segments.items():
             wanted = self.monitor.settings(Slice(model)).segmenting
             if wanted is not None:
-                census.close(slot, wanted)
+                census.close(slot, wanted, read)
 
     @staticmethod
     def _sweep_halves(state: State, now: float) -> None:

@@ -79,8 +79,6 @@ def describe(finding: Finding) -> str:
     """One sentence for a person: who, what, since when, how much, which bins."""
     f = finding
     who = f"{f.model}: model" if f.feature is None else f"{f.model}: {f.feature}"
-    if f.segment is not None:
-        who += f" [{f.segment}]"
     parts = [f"{who} is {f.status.name} (was {f.previous.name})"]
     if f.since is not None:
         parts.append(f"since {utc(f.since)}")

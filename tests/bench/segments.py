@@ -35,7 +35,7 @@ def watching(segments: int) -> Pipeline:
 
 def traffic(rate: float, segments: int) -> EventBatch:
     """As many as all segments have learned by, and ROUNDS rounds; half of the segments have most events."""
-    rng, n = np.random.default_rng(1), int(segments * LEARN * 3 + rate * 60 * MINUTES * ROUNDS)
+    rng, n = np.random.default_rng(1), int(segments * LEARN * 3 + rate * 60 * (10 + MINUTES * ROUNDS))
     weight = 1.0 / np.arange(1, segments + 1) ** 0.5
     columns = {f"x{k}": rng.normal(size=n) for k in range(20)}
     country = rng.choice([f"c{k}" for k in range(segments)], n, p=weight / weight.sum()).tolist()

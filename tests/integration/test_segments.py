@@ -40,9 +40,10 @@ def produce(broker: Broker, topic: str) -> None:
     rng = np.random.default_rng(5)
     country = rng.choice(["US", "FR", "DE", "LI"], N, p=[0.6, 0.29, 0.1, 0.01]).tolist()
     amount = rng.lognormal(3, 1, N) * np.where((np.arange(N) >= FAULT) & (np.array(country) == "DE"), 100, 1)
+    age = rng.integers(18, 90, N)
     with broker.producer(linger_ms=5) as producer:
         for i in range(N):
-            features = {"amount": round(float(amount[i]), 2), "age": float(40 + i % 30)}
+            features = {"amount": round(float(amount[i]), 2), "age": float(age[i])}
             event = {"model": "fraud", "time": BEGIN + i, "features": features, "segments": {"country": country[i]}}
             producer.send(topic, json.dumps(event).encode(), partition=i % PARTITIONS)
         producer.flush(timeout=60)
@@ -72,7 +73,7 @@ def test_a_fault_of_one_country_pages_once_and_says_where(
     )  # fmt: skip
     assert BEGIN + FAULT < first["window_end"] < BEGIN + FAULT + 1200
     assert driftd.balanced()
-    assert driftd.value("driftd_segments", model="fraud") == 3
+    wait_until(lambda: driftd.value("driftd_segments", model="fraud") == 3, "three segments")
     assert driftd.value("driftd_segments_limit", model="fraud") == 20
     assert driftd.value("driftd_segment_status", model="fraud", segment="country=DE") == 3
     assert driftd.value("driftd_segment_status", model="fraud", segment="country=US") == 0

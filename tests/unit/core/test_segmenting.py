@@ -104,3 +104,10 @@ def test_ranges_are_named_by_their_edges(edges: tuple[float, ...], names: list[s
 def test_the_whole_and_its_segments_have_one_budget_together(share: float) -> None:
     wanted = Segmenting(("country",), most=20, share=share)
     assert wanted.whole + wanted.most * wanted.each == pytest.approx(1.0)
+
+
+def test_a_segment_begins_behind_all_that_has_been_read() -> None:
+    census = Census()
+    census.add(10, [("country=DE", 150)])
+    census.close(11, BY_COUNTRY, read=40)
+    assert census.admitted == {"country=DE": 41}

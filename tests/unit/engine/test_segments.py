@@ -200,6 +200,26 @@ def test_a_segment_that_sends_nothing_for_long_leaves_and_makes_room() -> None:
     assert "country=DE" not in state.segments["fraud"].admitted
 
 
+def test_a_segment_has_the_events_of_all_partitions_or_of_none() -> None:
+    """In a backlog one is read to its end before the other begins."""
+    rows, p, state = traffic(), watching(), State()
+    parts = [rows.take(np.arange(k, N // 2, 2)) for k in range(2)]
+    for k in range(2):
+        p.ingest(state, ("t", k), 0, Decoded(0, [], []))
+    for k, part in enumerate(parts):
+        for at in range(0, len(part), 500):
+            end = min(at + 500, len(part))
+            batch = replace(part.take(np.arange(at, end)), offsets=np.arange(at, end))
+            p.ingest(state, ("t", k), end, Decoded(end - at, [batch], []))
+            p.settle(state)
+    more = replace(rows.take(np.arange(N // 2, N)), offsets=np.arange(N // 2))
+    read(p, state, more, until=N // 2)
+    key = Slice("fraud/segments/country=DE")
+    begin = state.segments["fraud"].admitted[key.within] * SLOT_SECONDS
+    assert begin > BEGIN + N / RATE / 2  # behind all that was read of the first
+    assert [at for at, q in state.partitions.items() if key in q.streams] == [("t", 0)]
+
+
 def test_segments_leave_with_the_configuration_that_asked_for_them() -> None:
     state = thawed(watching(), frozen(watching(), after("")[0]))
     gone = {key.within for key, _ in leaving(state, watching(off=1), 0.0, caught_up=True)}

@@ -89,14 +89,18 @@ def test_alerts_about_a_model_have_its_owner_and_no_others_have_one() -> None:
     assert "DriftdModelDrift" in of_models
     assert "DriftdDown" not in of_models
     labels = found["DriftdNoData"]["labels"]
-    assert labels["team"] == '{{ if eq $labels.model "fraud" "fraud/labels" }}risk{{ end }}'
+    assert (
+        labels["team"]
+        == '{{ if or (eq $labels.model "fraud" "fraud/labels") (match "^fraud/segments/" $labels.model) }}risk{{ end }}'
+    )
     assert labels["owner"] == '{{ if eq $labels.model "a\\"b" "a\\"b/labels" }}a@b.c{{ end }}'
 
 
 def test_a_label_of_several_models() -> None:
     owners = {"a": {"team": "one"}, "b": {"owner": "x"}, "c": {"team": "two"}}
     assert of_model("team", owners) == (
-        '{{ if eq $labels.model "a" "a/labels" }}one{{ else if eq $labels.model "c" "c/labels" }}two{{ end }}'
+        '{{ if or (eq $labels.model "a" "a/labels") (match "^a/segments/" $labels.model) }}one'
+        '{{ else if or (eq $labels.model "c" "c/labels") (match "^c/segments/" $labels.model) }}two{{ end }}'
     )
     assert of_model("team", {}) == ""
 
