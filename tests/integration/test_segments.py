@@ -29,7 +29,7 @@ def settings(broker: Broker, topic: str) -> dict[str, Any]:
             "start": "earliest",
             "max_poll_records": 200,
         },
-        "models": [{"name": "fraud", "segments": {"fields": ["country"], "min_events": 200}}],
+        "models": [{"name": "fraud", "segments": {"fields": ["country"], "values": {"country": ["DE", "FR", "US"]}}}],
         "learning": {"events": 500},
         "windows": {"idle_seconds": 3},
         "state": {"checkpoint_seconds": 1},
