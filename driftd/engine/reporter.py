@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, Top
 from driftd.core.finding import Finding, Judgement, Severity, Status
 from driftd.core.incident import SAME_START, Incident, find, together
 from driftd.core.pane import Counters
+from driftd.core.segmenting import Census
 from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.core.units import DAY_SECONDS, MONTH_SECONDS
@@ -32,7 +32,7 @@ from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.experiments.verdict import Result
 from driftd.learn.remarks import unwatched
-from driftd.metrics.aggregates import ModelCounts, Page
+from driftd.metrics.aggregates import ModelCounts, Page, SegmentCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing, regrowth, renewal
@@ -237,7 +237,8 @@ class Reporter:
     def _counts(self, model: ModelState, counters: Counters, state: State) -> ModelCounts:
         key, joins = model.slice, state.outcomes.counts.get(model.name)
         rules = () if key.part else self.pipeline.monitor.experiments_of(key)
-        return counts_of(model, counters, self._settings(key), joins, results(state.models, key, rules))
+        found = counts_of(model, counters, self._settings(key), joins, results(state.models, key, rules))
+        return replace(found, segments=self._segments(key, state))
 
     def _settings(self, key: Slice) -> ModelSettings:
         return self.pipeline.monitor.settings(key)
@@ -261,7 +262,6 @@ class Reporter:
             t.set("driftd_events_dropped_total", n, reason)
         self._late(state)
         self._calls(state.halves)
-        self._segments(state)
         limit, wholes = self.pipeline.max_models, sum(not key.part for key in state.models)
         t.set("driftd_discovery_limit_reached", limit is not None and wholes >= limit, "models")
         ignored = False
@@ -302,18 +302,13 @@ class Reporter:
             {(model, f.name): getattr(c, f.name) for model, c in sorted(halves.counts.items()) for f in fields(c)},
         )
 
-    def _segments(self, state: State) -> None:
-        """How many of each model there are, and what makes none."""
-        there = Counter(key.whole for key, model in state.models.items() if key.within and not model.retired)
-        limits: dict[tuple[str, ...], float] = {
-            (m,): s.segmenting.most for m, s in self.pipeline.monitor.configured.items() if s.segmenting
-        }
-        self.telemetry.replace("driftd_segments", {key: there[key[0]] for key in limits})
-        self.telemetry.replace("driftd_segments_limit", limits)
-        self.telemetry.replace(
-            "driftd_unsegmented_events_total",
-            {(m, why): getattr(c, why) for m, c in sorted(state.segments.items()) for why in ("other", "missing")},
-        )
+    def _segments(self, key: Slice, state: State) -> SegmentCounts | None:
+        """How many of the model there are, and what makes none."""
+        wanted, census = self._settings(key).segmenting, state.segments.get(key.model, Census())
+        if wanted is None:
+            return None
+        there = sum(k.within != "" and k.whole == key.model and not m.retired for k, m in state.models.items())
+        return SegmentCounts(there, wanted.most, census.other, census.missing)
 
     def _late(self, state: State) -> None:
         """Both reasons of every partition, from 0 on: or increase() would miss the first late event."""

@@ -31,6 +31,16 @@ from driftd.metrics.exposition import histogram, labels, sample
 QUANTILES: Final = (0.5, 0.9, 0.99)
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentCounts:
+    """How many segments a model has, and may have; events whose value of a field is no segment, or is missing."""
+
+    watched: int
+    limit: int
+    other: int
+    missing: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelCounts:
     """What has been counted of one model since monitoring began, as the state has it.
@@ -40,7 +50,8 @@ class ModelCounts:
     ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
     ``maintenance``: whether a window keeps it from ringing. ``objective``: what is allowed of failures and latency.
     ``joins``: what became of labels that came alone, None where none are joined. ``spending`` in ``currency``;
-    ``budget`` of a month, None where nobody says. ``experiments``: what they say by now.
+    ``budget`` of a month, None where nobody says. ``experiments``: what they say by now. ``segments``: None where none
+    are wanted.
     """
 
     predictions: int = 0
@@ -62,6 +73,7 @@ class ModelCounts:
     currency: str = "USD"
     budget: float | None = None
     experiments: Sequence[Result] = ()
+    segments: SegmentCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +296,15 @@ def experiment_lines(model: str, r: Result) -> Iterator[tuple[str, bytes]]:
                 yield full, sample(full, mine, float(f"{value:.6g}"))
 
 
+def _segments(me: Mapping[str, str], c: SegmentCounts | None) -> Iterator[tuple[str, bytes]]:
+    if c is None:
+        return
+    yield "driftd_segments", sample("driftd_segments", me, c.watched)
+    yield "driftd_segments_limit", sample("driftd_segments_limit", me, c.limit)
+    name, why = "driftd_unsegmented_events_total", {"other": c.other, "missing": c.missing}
+    yield name, b"".join(sample(name, {**me, "reason": reason}, n) for reason, n in why.items())
+
+
 def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     me, key = {"model": model}, Slice(model)
     if math.isfinite(c.last_event) and not key.within:
@@ -308,6 +329,7 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)
+    yield from _segments(me, c.segments)
     if c.spending.versions or c.budget is not None:
         yield from cost_lines(model, c)
     yield from chain.from_iterable(experiment_lines(model, result) for result in c.experiments)

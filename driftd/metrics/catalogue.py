@@ -139,6 +139,15 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             ("model", "segment"),
         ),
         counter("driftd_segment_events_total", "events", "Events of a segment of the model.", ("model", "segment")),
+        gauge("driftd_segments", "segments", "Segments of a model that are watched by themselves.", _MODEL),
+        gauge("driftd_segments_limit", "segments", "The most that there may be (segments.max_segments).", _MODEL),
+        counter(
+            "driftd_unsegmented_events_total",
+            "events",
+            "Events of a model that make no segment of a field, by why: other (a value with too few events, beyond "
+            "max_segments, or that was not named) or missing. Each field counts them.",
+            ("model", "reason"),
+        ),
         gauge("driftd_model_ticket_features", "features", "Channels with an open ticket: status WARNING.", _MODEL),
         *_evidence(
             "driftd_model_joint_evidence",
@@ -390,15 +399,6 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "Calls whose request and answer are records of their own, by the platform's name of what was called and by "
             "what came of them: answered, unanswered (failed, or its answer was not logged), no_request or duplicate.",
             ("service", "outcome"),
-        ),
-        gauge("driftd_segments", "segments", "Segments of a model that are watched by themselves.", ("model",)),
-        gauge("driftd_segments_limit", "segments", "The most that there may be (segments.max_segments).", ("model",)),
-        counter(
-            "driftd_unsegmented_events_total",
-            "events",
-            "Events of a model that make no segment of a field, by why: other (a value with too few events, beyond "
-            "max_segments, or that was not named) or missing. Each field counts them.",
-            ("model", "reason"),
         ),
         gauge("driftd_logged_calls_waiting", "calls", "Requests and answers that wait for their other half."),
         counter(

@@ -15,8 +15,8 @@ from tests.stage.daemon import DriftdProcess, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-BEGIN, N, FAULT, PARTITIONS = 1_795_413_600.0, 20_000, 17_000, 3
-"""Five and a half hours, one event a second; amounts of DE are a hundredfold in the last 50 minutes."""
+BEGIN, N, FAULT, EACH, PARTITIONS = 1_795_413_600.0, 10_000, 8_500, 2.0, 3
+"""Five and a half hours, an event each two seconds; amounts of DE are a hundredfold in the last 50 minutes."""
 SEGMENT = "fraud/segments/country=DE"
 
 
@@ -27,9 +27,9 @@ def settings(broker: Broker, topic: str) -> dict[str, Any]:
             "topics": [topic],
             "group_id": topic,
             "start": "earliest",
-            "max_poll_records": 200,
+            "max_poll_records": 500,
         },
-        "models": [{"name": "fraud", "segments": {"fields": ["country"], "min_events": 200}}],
+        "models": [{"name": "fraud", "segments": {"fields": ["country"], "values": {"country": ["DE", "FR", "US"]}}}],
         "learning": {"events": 500},
         "windows": {"idle_seconds": 3},
         "state": {"checkpoint_seconds": 1},
@@ -44,7 +44,12 @@ def produce(broker: Broker, topic: str) -> None:
     with broker.producer(linger_ms=5) as producer:
         for i in range(N):
             features = {"amount": round(float(amount[i]), 2), "age": float(age[i])}
-            event = {"model": "fraud", "time": BEGIN + i, "features": features, "segments": {"country": country[i]}}
+            event = {
+                "model": "fraud",
+                "time": BEGIN + EACH * i,
+                "features": features,
+                "segments": {"country": country[i]},
+            }
             producer.send(topic, json.dumps(event).encode(), partition=i % PARTITIONS)
         producer.flush(timeout=60)
 
@@ -61,7 +66,7 @@ def test_a_fault_of_one_country_pages_once_and_says_where(
     driftd.kill9()
     driftd.start()
     writer.join()
-    driftd.wait_received(N, 180)
+    driftd.wait_received(N, 200)
 
     def page() -> list[dict[str, Any]] | None:
         found = [f for f in driftd.findings().values() if f["severity"] == "page" and f["feature"] is not None]
@@ -71,7 +76,7 @@ def test_a_fault_of_one_country_pages_once_and_says_where(
     assert (first["model"], first["segment"], first["feature"], first["kind"]) == (
         SEGMENT, "country=DE", "amount", "unit",
     )  # fmt: skip
-    assert BEGIN + FAULT < first["window_end"] < BEGIN + FAULT + 1200
+    assert BEGIN + EACH * FAULT < first["window_end"] < BEGIN + EACH * FAULT + 2400
     assert driftd.balanced()
     wait_until(lambda: driftd.value("driftd_segments", model="fraud") == 3, "three segments")
     assert driftd.value("driftd_segments_limit", model="fraud") == 20

@@ -34,10 +34,9 @@ SOURCE = ("t", 0)
 
 
 def watching(**segments: Any) -> Pipeline:
-    chosen = (
-        SegmentsSetting(**({"fields": ("country",), "min_events": 200} | segments)) if segments != {"off": 1} else None
-    )
-    model = Model(name="fraud", segments=chosen or SegmentsSetting())
+    given: dict[str, Any] = {"fields": ("country",), "min_events": 200, **segments}
+    chosen = SegmentsSetting() if segments == {"off": 1} else SegmentsSetting(**given)
+    model = Model(name="fraud", segments=chosen)
     return pipeline_of(Settings(models=(model,), learning=LearningSection(events=500)))
 
 
@@ -116,7 +115,9 @@ def test_what_a_segment_learns_is_of_the_kinds_of_the_whole() -> None:
     rng, n = np.random.default_rng(3), 6000
     country = rng.choice(["DE", "FR"], n).tolist()
     codes: list[Any] = [float(rng.integers(9)) if c == "DE" else f"f{rng.integers(9)}" for c in country]
-    rows = EventBatch("fraud", np.arange(n), BEGIN + np.arange(n), {"country": country, "code": codes})
+    rows = EventBatch(
+        "fraud", np.arange(n), BEGIN + np.arange(n, dtype=np.float64), {"country": country, "code": codes}
+    )
     p, state = watching(), State()
     read(p, state, rows, until=n)
     references = {key.within: m.reference for key, m in state.models.items()}

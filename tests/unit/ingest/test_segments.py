@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ NAMED = Segmenting(("country",), {"country": ("DE", "FR", "7")})
 
 def batch(n: int = 8, **columns: object) -> EventBatch:
     values = dict(columns) or {"country": ["DE", "US", None, "FR", "DE", 7.0, "DE", "FR"]}
-    return EventBatch("m", np.arange(n), 1000.0 + np.arange(n), {"x": np.arange(float(n)), **values})  # type: ignore[dict-item]
+    features: dict[str, Any] = {"x": np.arange(float(n)), **values}
+    return EventBatch("m", np.arange(n), 1000.0 + np.arange(float(n)), features)
 
 
 def by_name(rows: EventBatch, wanted: Segmenting, census: Census | None = None) -> dict[str, list[int]]:

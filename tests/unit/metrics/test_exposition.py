@@ -25,7 +25,7 @@ from driftd.ingest.quality import outcomes
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import table_of
 from driftd.learn.quality import BY_SCORE
-from driftd.metrics.aggregates import IncidentText, ModelCounts, Page
+from driftd.metrics.aggregates import IncidentText, ModelCounts, Page, SegmentCounts
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
 from driftd.metrics.series import MetricsSink
@@ -494,7 +494,9 @@ def big_page() -> MetricsSink:
         j = judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"})
         s.update(labelled(j) if k == 0 else j, COUNTS, sighted(on))
     tried = (WORSE,)
-    s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0, experiments=tried))
+    segments = SegmentCounts(1, 20, 7, 3)
+    s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0, experiments=tried, segments=segments))
+    s.count("m0/segments/country=DE", COUNTS)
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "Look.", "")
     s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
     s.learning("new", 0.1, COUNTS)
@@ -680,3 +682,23 @@ def test_refused_values_are_counted_by_feature_while_the_model_learns_too() -> N
     assert lines(s.render(), "driftd_values_refused_total") == [
         'driftd_values_refused_total{model="fraud",feature="amount"} 8'
     ]
+
+
+def test_a_segment_has_series_of_what_rings_alone() -> None:
+    """A model of 30 features has hundreds; of twenty segments that would be thousands."""
+    on, s = reference("m/segments/country=DE", [f"f{i}" for i in range(30)]), sink()
+    verdicts = [evidence([2.0, *[0.01] * 30])]
+    s.update(judgement(on.model, on=on, verdicts=verdicts, kinds={0: "missing"}), COUNTS, sighted(on), frozenset())
+    lines = [line for line in s.render().decode().splitlines() if line and not line.startswith("#")]
+    calm = [line for line in lines if "country=DE" in line]
+    assert {line.partition("{")[0] for line in calm} <= {
+        "driftd_segment_status", "driftd_segment_events_total", "driftd_pages_total", "driftd_maintenance",
+        "driftd_model_features", "driftd_model_page_features",
+    }  # fmt: skip
+    name = on.channels[0].name
+    s.update(
+        judgement(on.model, on=on, verdicts=verdicts, kinds={0: "missing"}), COUNTS, sighted(on), frozenset({name})
+    )
+    rings = [line for line in s.render().decode().splitlines() if line.startswith("driftd_feature_status{")]
+    assert len(rings) == 1
+    assert f'feature="{name}"' in rings[0]
