@@ -8,6 +8,7 @@ Sources: confluent-kafka-python, schema_registry/common/serde.py; apicurio-regis
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
@@ -23,10 +24,13 @@ from driftd.ingest.halves import Halves
 MOST_SCHEMAS: Final = 1000
 """Compiled at a time. Chosen: more than a topic has."""
 _GUID: Final = 16
+_GLUE, _PLAIN, _ZLIB = 3, 0, 5
 
 
 class SchemaRef(NamedTuple):
-    """``kind``: ``id`` (of a frame), ``guid``, ``global`` or ``content`` (Apicurio's, where it says which)."""
+    """``kind``: ``id`` (of a frame), ``guid``, ``global`` or ``content`` (Apicurio's, where it says which),
+    ``glue`` (AWS, which nobody here asks).
+    """
 
     kind: str
     value: str
@@ -83,7 +87,7 @@ def unframed(record: Record, limits: Limits) -> Framed:
             if len(given) != 8:
                 raise _bad(f"header apicurio.value.{kind}Id: expected 8 bytes, got {len(given)}")
             return Framed(SchemaRef(kind, str(int.from_bytes(given))), value, None)
-    ref, data = _ref(value)
+    ref, data = _glued(value, limits) if value[0] == _GLUE else _ref(value)
     return Framed(ref, data, None)
 
 
@@ -105,9 +109,24 @@ def _ref(framed: bytes) -> tuple[SchemaRef, bytes]:
             return SchemaRef("id", str(int.from_bytes(framed[1:5]))), framed[5:]
         case 1 if len(framed) > _GUID:
             return SchemaRef("guid", str(UUID(bytes=framed[1 : _GUID + 1]))), framed[_GUID + 1 :]
-        case 3:
-            raise _bad("framed by AWS Glue's schema registry, which driftd does not ask")
     raise _bad("no frame of a schema registry: expected a first byte 0 and an id, or 1 and a GUID")
+
+
+def _glued(value: bytes, limits: Limits) -> tuple[SchemaRef, bytes]:
+    """AWS Glue's: 03, 00 or 05 (zlib), a UUID, the data. Raises Refused."""
+    if len(value) <= 2 + _GUID or value[1] not in {_PLAIN, _ZLIB}:
+        raise _bad("no frame of AWS Glue's schema registry: expected 3, then 0 or 5, and a UUID")
+    ref, data = SchemaRef("glue", str(UUID(bytes=value[2 : 2 + _GUID]))), value[2 + _GUID :]
+    if value[1] == _PLAIN:
+        return ref, data
+    unpacking = zlib.decompressobj()
+    try:
+        data = unpacking.decompress(data, limits.record_bytes + 1)
+    except zlib.error:
+        raise _bad("not zlib behind the frame of AWS Glue") from None
+    if len(data) <= limits.record_bytes and not unpacking.eof:
+        raise _bad("zlib behind the frame of AWS Glue is cut off")
+    return ref, checked(data, limits)
 
 
 def _bad(detail: str) -> Refused:
@@ -134,7 +153,7 @@ class Registered:
         if len(self._known) > MOST_SCHEMAS:
             self._known = {ref: known for ref, known in self._known.items() if ref in refs}
         for ref in refs:
-            if ref not in self._known:
+            if ref not in self._known and ref.kind != "glue":
                 self._load(ref)
 
     def _load(self, ref: SchemaRef) -> None:
@@ -154,6 +173,8 @@ class Registered:
 
     def read(self, record: Record) -> bytes:
         framed = unframed(record, self.limits)
+        if framed.ref.kind == "glue":
+            raise _bad("framed by AWS Glue's schema registry, which driftd does not ask; JSON behind it is jsonschema")
         decode = self._known.get(framed.ref)
         if decode is None:
             where = "the registry has none" if self.limits.registry else "schema_registry.url is not set"

@@ -195,6 +195,7 @@ def timed(title: str, record_format: str, shape: Shape, rows_a_call: int, names:
     )
     models = ("default/sklearn-iris", platforms.MODEL)
     known = {model: Schema(model, schema("m").features, Kind.NUMERIC) for model in models}
+    known["llm"] = platforms.LLM
     stretch = batches(sent)
     if record_format == "seldon":
         topics = (

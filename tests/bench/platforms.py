@@ -10,10 +10,18 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from driftd.core.event import Kind, Schema
 from driftd.decode.opening import PATH
 from tests.unit.decode.formats.make import Sent as One
 
 MODEL: Final = "bench"
+LLM: Final = Schema(
+    "llm",
+    dict.fromkeys(("operation", "provider"), Kind.CATEGORICAL)
+    | dict.fromkeys(("input_tokens", "output_tokens", "max_tokens"), Kind.NUMERIC),
+    Kind.CATEGORICAL,
+)
+"""Of the model that spans are of."""
 AT: Final = 1_795_413_610.12
 """Epoch seconds of the calls, where nobody says another time."""
 Row = Mapping[str, Any]
@@ -74,7 +82,7 @@ def databricks(rows: Sequence[Row], identity: str, at: float = AT) -> Sent:
 
 
 def opentelemetry(rows: Sequence[Row], identity: str, at: float = AT) -> Sent:
-    texts = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": MODEL}
+    texts = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": LLM.model}
     texts |= {"gen_ai.response.id": identity, "gen_ai.response.model": "m-2026"}
     attributes: list[Any] = [{"key": name, "value": {"stringValue": text}} for name, text in texts.items()]
     counts = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.request.max_tokens")

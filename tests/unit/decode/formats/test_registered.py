@@ -6,9 +6,10 @@ import base64
 import io
 import json
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import fastavro
@@ -362,3 +363,28 @@ def test_a_mapping_is_of_the_decoded_record() -> None:
     assert (events.model, {**events.columns}) == ("other", {"land": ["FR"]})
     assert events.score is not None
     assert [*events.score] == [12.5]
+
+
+GLUE: Final = bytes.fromhex("b7b4a7f09c9641e48c1b0f7b3a9d0c11")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_json_behind_a_frame_of_aws_glue_is_read(packed: bool) -> None:
+    value = json.dumps({"model": "m", "features": {"x": 1}}).encode()
+    framed = b"\x03\x05" + GLUE + zlib.compress(value) if packed else b"\x03\x00" + GLUE + value
+    assert only(decode("jsonschema", None, framed)).model == "m"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"\x03\x05" + GLUE + zlib.compress(bytes(10_000_000)), RejectReason.TOO_LARGE),
+        (b"\x03\x05" + GLUE + zlib.compress(b"{}" * 100)[:-5], RejectReason.UNDECODABLE),
+        (b"\x03\x05" + GLUE + b"{}", RejectReason.UNDECODABLE),
+        (b"\x03\x07" + GLUE + b"{}", RejectReason.UNDECODABLE),
+        (b"\x03\x00" + GLUE[:-1], RejectReason.UNDECODABLE),
+        (b"\x03\x00" + GLUE, RejectReason.UNDECODABLE),
+    ],
+)
+def test_frames_of_aws_glue_that_hold_nothing_usable_are_refused(value: bytes, reason: RejectReason) -> None:
+    assert refused(decode("jsonschema", None, value)).reason is reason
