@@ -132,7 +132,7 @@ def test_raw_rows_that_come_again_are_learned_from_once(data: st.DataObject) -> 
         for messages, end in zip(rounds, ends, strict=True):
             for message in messages:
                 arrive(model, message)
-            assert p.monitor.learn(model, end) is None
+            assert p.monitor.learn({KEY: model}, model, end) is None
         return model.learned, sorted(t for rows in model.rows for t in rows.times.tolist())
 
     assert learned(again) == learned(once) == (len(batch), sorted(batch.times.tolist()))
