@@ -194,7 +194,7 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
         yield _line(c["status"], c["sentence"], c["since"], now, _size(c))
     calm = sum(c["role"] != "joint" for c in body["channels"]) - sum(c["role"] != "joint" for c in changed)
     yield f"{calm} {plural('channel', calm)} {'is' if calm == 1 else 'are'} calm"
-    yield from _segments(body["segments"], now)
+    yield from _segments(body.get("segments", ()), now)
     yield from _quality(body["quality"], now)
     if body["estimated"] is not None:
         yield f"By its scores alone, the last window: {clean(body['estimated']['sentence'].replace(NBSP, ' '), 200)}"
