@@ -42,7 +42,9 @@ Made by `python -m tests.notifications --write docs/alerts.md`; do not edit. Ele
 traffic (8,000 events, a daily rhythm, two related numbers), none of them configured; then one fault in each, by a real
 Kafka, Prometheus and Alertmanager with the rules and the configuration of this repository (their waits shortened). Each
 text is what Alertmanager posted to the webhook. Times are those of the events: the first fault begins at {begins} UTC,
-the others a quarter of an hour after each other; the last two are one cause, and one notification.
+the others a quarter of an hour after each other; the last two are one cause, and one notification. Hours of events come
+within minutes and tickets wait for seconds: the ticket of a budget that burns slowly arrives here before the page that
+would hold it back.
 """
 Event = dict[str, Any]
 
