@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
+from typing import Protocol
 
 from driftd.core.event import Decoded, RecordBatch, Reject, Schema, Withheld
-from driftd.decode import Codec, Fetching
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 from driftd.decode.mapping.hints import with_hints
@@ -19,6 +19,12 @@ from driftd.decode.mapping.spec import JSON, RecordMapping
 from driftd.decode.opening import GROWS, Opener, is_plain
 from driftd.decode.registry import Registered
 from driftd.ingest.halves import Halves
+
+
+class _Decodes(Protocol):
+    """What reads the records of a topic: a driftd.decode.Codec."""
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: Halves | None = None) -> Decoded: ...
 
 
 @dataclass(slots=True)
@@ -49,7 +55,7 @@ class EventsCodec:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._own = self._topic(None)
-        self._mapped: dict[str, Codec] = {}
+        self._mapped: dict[str, _Decodes] = {}
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: Halves | None = None) -> Decoded:
         decoded = self._of(records.source).decode(records, schemas, halves)
@@ -58,10 +64,10 @@ class EventsCodec:
     def prepare(self, records: RecordBatch) -> None:
         """Raises SourceError where a schema registry does not answer."""
         topic = self._of(records.source)
-        if isinstance(topic, Fetching):
+        if isinstance(topic, _Topic):
             topic.prepare(records)
 
-    def _of(self, source: str) -> Codec:
+    def _of(self, source: str) -> _Decodes:
         mapping = self.limits.mappings.of(source)
         if mapping is None:
             return self._own
@@ -69,11 +75,11 @@ class EventsCodec:
             self._mapped[source] = self._topic(mapping)
         return self._mapped[source]
 
-    def _topic(self, mapping: RecordMapping | None) -> Codec:
+    def _topic(self, mapping: RecordMapping | None) -> _Decodes:
         given, limits = mapping or RecordMapping(), self.limits
         module = import_module(f"driftd.decode.formats.{given.format}")
         if hasattr(module, "codec"):  # of columns, that are never JSON
-            columns: Codec = module.codec(given, limits)
+            columns: _Decodes = module.codec(given, limits)
             return columns
         opener: Opener = module.opener(given, limits)
         if given.format != JSON:
