@@ -56,7 +56,7 @@ SIZES: Final[Mapping[Change, Size]] = {
     Change.REFUSED: Size(0.05, 0.02, 0.05),
     Change.FAR: Size(0.25, 0.05, 0.10),
     Change.FROZEN: Size(0.10, 0.08, 0.15),
-    Change.NEW: Size(0.04, 0.02, 0.10),
+    Change.NEW: Size(0.05, 0.02, 0.10),
     Change.HOT: Size(0.05, 0.02, 0.05),
     Change.LOW: Size(0.5, np.inf, 0.05),
     Change.HIGH: Size(0.5, np.inf, 0.05),

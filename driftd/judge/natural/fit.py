@@ -497,7 +497,11 @@ def _fast(
     found: list[tuple[Change, int, int, int, float, float]] = []
     for change, hits, of in (*FAST, FILLED):
         n = sums[:, :, of]
-        true = without_chance(sums[:, :, hits].astype(np.float64), n.astype(np.float64), apart)
+        k = sums[:, :, hits].astype(np.float64)
+        # labels come in bursts, and hours differ in how many answers are wrong
+        true = np.where(
+            traits.awaited & traits.output, k / np.maximum(n, 1), without_chance(k, n.astype(np.float64), apart)
+        )
         rate = np.where(n >= LEAST_RATE, true, np.where(silent, np.nan, 0.0))
         tau = np.where(traits.many & (change is Change.NEW), TAU_MANY, TAU[change])
         worst = rate_of(Predictive.of(angle(rate), block, blocks.n, tau).limit(WORST))

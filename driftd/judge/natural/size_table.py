@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural import latency
-from driftd.judge.natural.calendar import HOURS_DIFFER, MOST_OF_BAD_HOURS
+from driftd.judge.natural.calendar import HOURS_DIFFER
 from driftd.judge.natural.changes import (
     BEYOND,
     CHANGES,
@@ -23,7 +23,7 @@ from driftd.judge.natural.changes import (
     SizeTable,
     rows_of,
 )
-from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
+from driftd.judge.natural.learned import WHOLE_DAY, NaturalLearned
 from driftd.judge.natural.shapes import STATISTICS
 from driftd.judge.psi import of_correlations
 
@@ -130,13 +130,12 @@ def _natural(learned: NaturalLearned, page: Floats) -> None:
     page[MISSING, holed] = np.maximum(page[MISSING, holed], HOLES[1])
     if learned.zeros is not None:  # a wrong unit moves no value that is 0
         rows = t.numeric & t.atom & ~t.timely
-        page[FAR, rows] = np.maximum(page[FAR] * (1 - learned.zeros), LEAST_FAR)[rows]
+        rows &= (page[FAR] == SIZES[Change.FAR].page) & ~t.errors  # what the user wants stands
+        page[FAR, rows] = np.maximum(page[FAR, rows] * (1 - learned.zeros[rows]), LEAST_FAR)
     few = learned.days_known < WHOLE_DAY
     page[np.ix_(rows_of(OF_THE_HOUR), np.flatnonzero(few))] = np.inf
     page[NEW, few & t.numeric & ~t.constant] = np.inf
-    wrong = few & t.awaited & t.output & t.errors
-    hours = np.where(learned.days_known < YOUNG_DAYS, np.inf, MOST_OF_BAD_HOURS)
-    page[ERRORS, wrong] = np.maximum(page[ERRORS], hours)[wrong]
+    page[ERRORS, few & t.thin & t.awaited & t.output & t.errors] = np.inf
     np.maximum(page[ERRORS], _least_errors(learned), out=page[ERRORS])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural import features as f
+from driftd.judge.natural.calendar import ZEROS
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.episodes import PAGE, TICKET, Fire, counted
 from driftd.judge.natural.kinds import Kind, Named
@@ -90,6 +91,8 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
     t = learned.traits
     features = t.numeric & ~t.output
     at_zero = features & (hops.sums[:, :, f.NONZERO] == 0)
+    if learned.zeros is not None:
+        at_zero &= learned.zeros >= ZEROS
     least = learned.patience * np.where(at_zero, AT_ZERO, 1.0)
     still = limits.sizes.stands & (lasts >= SOON * least) & ~(features & (usual > REST))
     still[: len(hops) - new] = False

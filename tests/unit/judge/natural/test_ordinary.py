@@ -158,7 +158,7 @@ def test_channels_with_holes_of_their_own_page_later() -> None:
 
 
 def test_errors_of_prediction_of_other_hours_page_nobody_after_three() -> None:
-    """A morning in which 5 % were wrong; of the rest of the day 45 % are."""
+    """A morning in which 5 % were wrong; of the rest of the day 40 % are."""
 
     def labelled(columns: Columns, on: Bools, wrong: float = 0.05) -> None:
         rng = np.random.default_rng(20)
@@ -166,7 +166,7 @@ def test_errors_of_prediction_of_other_hours_page_nobody_after_three() -> None:
         columns["label"] = np.where(rng.random(len(right)) < np.where(on, wrong, 0.05), 1 - right, right)
 
     def later(columns: Columns, on: Bools) -> None:
-        labelled(columns, on, 0.6)
+        labelled(columns, on, 0.4)
 
     def morning(columns: Columns, _: Bools) -> None:
         labelled(columns, np.zeros(len(columns["time"]), bool))

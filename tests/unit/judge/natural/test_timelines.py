@@ -200,7 +200,7 @@ def stations(columns: Columns) -> None:
     ("value", "hours"),
     [
         pytest.param(12.3, (12, 17), id="a value"),
-        pytest.param(0.0, None, id="nothing, as when the air is calm"),
+        pytest.param(0.0, (12, 17), id="nothing, which it never was"),
     ],
 )
 def test_weather_that_stands_still_for_most_of_a_day_pages(value: float, hours: tuple[float, float] | None) -> None:
