@@ -113,6 +113,7 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.NEW, Change.FAR), ("output",), 0.5, "outputs follow the features and the world"),
     TraitSize((Change.NEW,), ("output", "short"), np.inf, "days have not shown all answers to the world"),
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),
+    TraitSize((Change.MISSING,), ("timely",), 0.2, "one of several stations is silent for hours"),
     TraitSize(
         (Change.FROZEN,), (), 0.6, "bots repeat categories; at seven all customers are commuters", lacks="numeric"
     ),

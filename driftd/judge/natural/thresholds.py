@@ -37,8 +37,11 @@ KAPPA_TICKET: Final = 1.1
 """The same for tickets. Measured: as KAPPA_PAGE."""
 KAPPA_TICKET_OF: Final = {Change.LEVEL: 0.82, Change.SPREAD: 0.92, Change.MIX: 0.98}
 """Of tickets of shapes. Measured: as KAPPA_PAGE; below 1 a ticket is likelier than its nominal chance."""
-KAPPA_RELATION: Final = (1.15, 1.3)
+KAPPA_RELATION: Final = (1.2, 1.3)
 """Of relations, for pages and for tickets. Measured: as KAPPA_PAGE; a page also needs that the relation is gone."""
+KAPPA_RELATION_CATEGORY: Final = 1.8
+"""Of pages of relations of categories. Measured: on ten months of flights the three airports paged twice at 1.2, and at
+Christmas at 1.5; other airlines fly then."""
 KAPPA_LONG_MIX: Final = 1.3
 """Further factor on tickets of a mix on the longest scale. Measured: as KAPPA_PAGE; a mix wanders more than a level."""
 KAPPA_OUTPUT: Final = 1.5
@@ -178,7 +181,7 @@ def _limits(learned: NaturalLearned, tests: NDArray[np.int64], budget: float, *,
     for scale_, fitted in zip(RELATION_SCALES, learned.related, strict=True):
         windows = MONTH_SECONDS / scale_.seconds
         alpha = share[CHANGES.index(Change.RELATION)] / windows
-        related.append(None if fitted is None else _below(fitted.largest, alpha, KAPPA_RELATION[0 if page else 1]))
+        related.append(None if fitted is None else _below(fitted.largest, alpha, _kappa_relation(learned, page=page)))
     mine = share[learned.fast.change]
     evidence = np.log(MONTH_SECONDS / TICK[0] / mine)
     channel = learned.fast.rules.channel
@@ -204,7 +207,16 @@ def _kappa(change: Change, scale: int, *, page: bool) -> float:
     return KAPPA_TICKET_OF.get(change, KAPPA_TICKET) * long
 
 
-def _below(predictive: Predictive, alpha: float, kappa: float) -> Floats:
+def _kappa_relation(learned: NaturalLearned, *, page: bool) -> Floats:
+    """float64[relations]."""
+    least = KAPPA_RELATION[0 if page else 1]
+    if learned.relations is None:
+        return np.array(least)
+    numeric = learned.traits.numeric[learned.scores.rows[learned.relations.rows]]
+    return np.where(numeric | (not page), least, KAPPA_RELATION_CATEGORY)
+
+
+def _below(predictive: Predictive, alpha: float, kappa: Floats) -> Floats:
     """The lower limit."""
     out: Floats = 2 * predictive.mean - predictive.limit(alpha, kappa)
     return out
