@@ -25,6 +25,8 @@ MODEL_AREAS: Final = ("drift", "quality")
 OWNED: Final = ("owner", "team")
 
 _RULE: Final = re.compile(r"(?:^ {6}#.*\n)*^ {6}- (alert|record): (\S+)\n(?:^(?: {8}.*)?\n)*", re.MULTILINE)
+_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
+"""What Go's regexp.QuoteMeta escapes; the chart has it from there, and its rules are these to the letter."""
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -129,7 +131,7 @@ def of_model(label: str, owners: Mapping[str, Mapping[str, str]]) -> str:
 
 def _is_of(model: str) -> str:
     """Whether the alert is about the model, one of its parts, or a segment of it: these are found as they come."""
-    segments = re.escape(Slice.of_segment(model, "").model)
+    segments = _SPECIAL.sub(r"\\\g<0>", Slice.of_segment(model, "").model)
     return f'or (eq $labels.model {_names(model)}) (match "^{_go(segments)}" $labels.model)'
 
 

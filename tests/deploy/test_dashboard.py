@@ -58,7 +58,9 @@ LABELS: Final = {
     "severity": ("page", "ticket"),
     "page": ("3",),
     "incident": ("5f1e",),
+    "segment": ("country=DE",),
     "summary": ("fraud: amount 100% missing since 14:20 UTC",),
+    "hint": ("Missing values: what produces them, and what it reads.",),
     "url": ("https://driftd.example/incident?id=5f1e",),
 }
 """Of labels whose values the table of metrics leaves open."""

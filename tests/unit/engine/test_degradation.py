@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from driftd.core.event import Decoded, RecordBatch
 from driftd.core.finding import Status
@@ -90,8 +93,20 @@ def test_at_level_one_errors_are_judged_as_ever_and_other_sequential_detectors_w
     assert before.channel_status[row] == after.channel_status[row] > Status.OK
 
 
-def test_from_level_two_on_records_are_halved_and_every_one_is_accounted_for() -> None:
+def records_of(offsets: NDArray[np.int64]) -> RecordBatch:
+    return RecordBatch("t", 0, offsets, offsets / 10, [b""] * len(offsets), int(offsets[-1]) + 1)
+
+
+def unpacked(offsets: NDArray[np.int64]) -> Iterator[RecordBatch]:
+    for part in np.array_split(offsets, 3):
+        yield records_of(part)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_from_level_two_on_records_are_halved_and_every_one_is_accounted_for(packed: bool) -> None:
     n, read = 20_000, []
+    whole = records_of(np.arange(n))
+    records = replace(whole, values=[], unpack=unpacked) if packed else whole
     for level in range(len(LEVELS)):
         p, state = pipeline(), State()
 
@@ -103,8 +118,9 @@ def test_from_level_two_on_records_are_halved_and_every_one_is_accounted_for() -
                 return Decoded(len(records), [batch], [])
 
         p.codec, p.shed = Codec(), level
-        p.take(state, RecordBatch("t", 0, np.arange(n), np.arange(n) / 10, [b""] * n, n))
-        assert (state.received, state.balanced) == (n, True)
+        for part in p.sampled(state, records):
+            p.take(state, part)
+        assert (state.received, state.balanced, state.partitions[A].next_offset) == (n, True, n)
         assert state.dropped.get("shed", 0) == n - state.accepted
         read.append(state.accepted)
     assert read[:2] == [n, n]

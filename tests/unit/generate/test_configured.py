@@ -226,4 +226,4 @@ def test_files_that_come_with_driftd_are_copied(what: str, some: str, tmp_path: 
 def test_unit_and_configuration_are_copied(tmp_path: Path) -> None:
     generate("files", "unit", "-o", str(tmp_path))
     generate("files", "config", "-o", str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {"driftd.service", "driftd.yaml"}
+    assert {path.name for path in tmp_path.iterdir()} == {"driftd.service", "driftd-receive.service", "driftd.yaml"}

@@ -84,7 +84,7 @@ def test_a_cause_is_named_where_it_is_known(change: Break, channel: str, cause: 
 
 def test_the_reason_says_it_too_and_so_does_the_model() -> None:
     mine = [f for f in found(units)[1] if f.feature == "temp" and f.cause]
-    assert mine[-1].because.endswith("; temp reads 1.8 x + 32 (C to F?)")
+    assert "; temp reads 1.8 x + 32 (C to F?); it began " in mine[-1].because
 
 
 def test_causes_do_not_depend_on_how_events_came_or_on_restarts() -> None:

@@ -115,7 +115,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $branches := list }}
 {{- range $model, $facts := .owners }}
 {{- with get $facts $label }}
-{{- $branches = append $branches (printf "if eq $labels.model %q %q }}%s{{" $model (printf "%s/labels" $model) .) }}
+{{- $segments := regexQuoteMeta (printf "%s/segments/" $model) }}
+{{- $of := printf "or (eq $labels.model %q %q) (match %q $labels.model)" $model (printf "%s/labels" $model) (printf "^%s" $segments) }}
+{{- $branches = append $branches (printf "if %s }}%s{{" $of .) }}
 {{- end }}
 {{- end }}
 {{- if $branches }}
