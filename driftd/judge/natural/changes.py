@@ -117,6 +117,7 @@ TRAIT_SIZES: Final = (
     TraitSize(
         (Change.FROZEN,), (), 0.6, "bots repeat categories; at seven all customers are commuters", lacks="numeric"
     ),
+    TraitSize((Change.FROZEN,), ("output",), 0.25, "those who ask again get the same answers"),
     TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few values repeat by themselves", lacks="awaited"),
     TraitSize((Change.FROZEN,), ("timely", "repetitive"), np.inf, "calm weather, or measured once an hour"),
     TraitSize((Change.MISSING, Change.FROZEN), ("young",), 0.45, "half a day has hours in which more values are null"),
