@@ -8,6 +8,7 @@ from typing import Final
 
 from driftd.core.channel import Role
 from driftd.core.reference import Reference, ReferenceKind
+from driftd.core.slice import Slice
 from driftd.core.summary import MISSING, UNSEEN
 from driftd.core.text import did_you_mean, duration, minute, percent, plural, printable, utc
 from driftd.core.units import DAY_SECONDS
@@ -147,8 +148,11 @@ def renewals(renewed: Iterable[Renewed]) -> Iterator[str]:
 
 
 def _from_the_start(reference: Reference) -> Iterator[str]:
-    """Of channels with hardly any value, or one alone: a fault that was there from the beginning looks like that."""
+    """Of channels with hardly any value, or one alone: a fault that was there from the beginning looks like that. A
+    segment of one country has one country.
+    """
     counts, constant = reference.summary.counts, []
+    own = Slice(reference.model).within.partition("=")[0]
     for row, channel in enumerate(reference.channels):
         values, missing = counts[row, UNSEEN:], int(counts[row, MISSING])
         share = missing / max(int(counts[row].sum()), 1)
@@ -156,7 +160,7 @@ def _from_the_start(reference: Reference) -> Iterator[str]:
             continue
         if share >= NEARLY_ALL:
             yield f"{printable(channel.name)}: {percent(share)} missing since the first event. {CANNOT_TELL}"
-        elif missing + values.max() == counts[row].sum() and one_value(reference, row):
+        elif channel.name != own and missing + values.max() == counts[row].sum() and one_value(reference, row):
             constant.append(row)
     if constant:
         shown = ", ".join(

@@ -40,6 +40,8 @@ def test_one_value_alone_and_hardly_any_are_told() -> None:
     empty, constant = remarks(build(rows, Learning()))
     assert empty == f"temp: 95% missing since the first event. {CANNOT_TELL}"
     assert constant == f"one value alone since the first event: age (7), city (a). {CANNOT_TELL}"
+    of_a_city = replace(build(rows, Learning()), model="m/segments/city=a")
+    assert remarks(of_a_city)[1] == f"one value alone since the first event: age (7). {CANNOT_TELL}"
     varies = batch({**own, "age": np.where(np.arange(len(rows)) == 3, 8.0, own["age"])})
     assert "age" not in " ".join(remarks(build(replace(varies), Learning())))
 
