@@ -9,7 +9,6 @@ and where redaction took the value away, ``__driftd.errors.bytes`` says how larg
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections import deque
@@ -61,6 +60,8 @@ BATCH_BYTES: Final = 128 << 10
 """Of messages that go to the broker together. Each batch wakes the library's thread, which waits for Python's lock: in
 batches of 16 kB, the library's default, a dead letter costs twice as much.
 """
+PART_SECONDS: Final = 0.01
+"""Between two looks at parts of a batch. Chosen: short against a request."""
 MOST_WAITING: Final = 10_000
 MOST_BYTES: Final = 64 << 20
 LETTER_BYTES: Final = 900_000  # by default a topic takes batches of 1,048,588
@@ -183,8 +184,7 @@ class Sender:
     def _settle(self, until: float | None = None) -> bool:
         """Look at what is acknowledged, waiting at most until then; whether some has failed and is to be sent again."""
         if until is not None and self._producer is not None and self._sent:
-            with contextlib.suppress(errors.KafkaError, AssertionError):
-                self._producer.flush(timeout=max(0.01, until - time.monotonic()))
+            self._wait(until)
         done = [message for message in self._sent if message.future.is_done]
         self._sent = [message for message in self._sent if not message.future.is_done]
         again = [message for message in done if message.future.failed()]
@@ -201,6 +201,21 @@ class Sender:
         if any(isinstance(message.future.exception, (*LOST, *NEVER_TAKEN)) for message in (*again, *refused)):
             self._close(timeout_seconds=0.0)
         return bool(again)
+
+    def _wait(self, until: float) -> None:
+        """Until the broker has answered about what was sent. The library's flush ends early where a batch that was too
+        large is sent again in parts.
+        """
+        while True:
+            try:
+                self._producer.flush(timeout=max(0.01, until - time.monotonic()))
+            except AssertionError:  # it is closed
+                return
+            except errors.KafkaError:  # of one of the batches, or the time is up
+                pass
+            if all(message.future.is_done for message in self._sent) or time.monotonic() >= until:
+                return
+            time.sleep(PART_SECONDS)
 
     def _give_up(self, message: Message, error: Exception) -> None:
         self.given_up += 1
