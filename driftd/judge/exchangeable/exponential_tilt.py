@@ -25,7 +25,8 @@ ERRORS: Final = 1.5
 """Standard errors of the reference's variance by which K is raised. Measured: test_independent holds the bound for
 heavy tails on references of 300."""
 LARGEST_POWER: Final = 700.0
-"""From 709.8 on e to the power of it is no float. Rare values of a reference of few events can lie so far out."""
+"""Power of e from which on sums are shifted. Derived: from 709.8 on it is no float; rare values of a short reference
+may lie so far out."""
 SPENT: Final = 150.0
 """delta**2 e from where on a size is given up. Chosen: e**75 of evidence; a mean that had moved so far would have been
 found long before, and the error of K grows with it."""
