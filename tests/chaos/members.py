@@ -46,6 +46,25 @@ def change(kind: str, member: DriftdProcess) -> None:
         member.process.send_signal(signal.SIGCONT)
 
 
+def beside_one_process(stage: Stage, outcome: Outcome, topic: str, group: Sequence[DriftdProcess], sent: int) -> Any:
+    """The group's counts beside a recount, and its findings beside those of one process that reads the topic alone; the
+    latter, by id.
+    """
+    alone = stage.member("alone", settings(stage.broker, topic))
+    alone.wait_received(sent, 600)
+    expected = wait_until(lambda: alone.findings() if settled(alone) else None, "one process at rest", 120)
+    alone.kill9()
+
+    def received() -> float:
+        return sum(member.value("driftd_events_received_total") for member in group)
+
+    wait_until(lambda: received() == sent and told(group).keys() >= expected.keys(), "all that one process found", 600)
+    oracle.compare(outcome, oracle.recount(stage.broker, topic), group)
+    outcome.equal("findings", told(group), expected)
+    outcome.measure(f"{len(expected)} findings, byte-equal to those of one process")
+    return expected
+
+
 def run(stage: Stage) -> Outcome:
     outcome = Outcome()
     changes, total = stage.of(4, 20, 60), stage.of(30_000, 150_000, 600_000)
@@ -60,19 +79,8 @@ def run(stage: Stage) -> Outcome:
         time.sleep(float(rng.uniform(1.0, SECONDS_A_CHANGE)))
         change(kinds[number % len(kinds)], group[int(rng.integers(MEMBERS))])
     sent = stream.finish() + close(stage.broker, topic, START + total * 0.002, PARTITIONS)
-    alone = stage.member("alone", settings(stage.broker, topic))
-    alone.wait_received(sent, 600)
-    expected = wait_until(lambda: alone.findings() if settled(alone) else None, "one process at rest", 120)
-    alone.kill9()
-
-    def received() -> float:
-        return sum(member.value("driftd_events_received_total") for member in group)
-
-    wait_until(lambda: received() == sent and told(group).keys() >= expected.keys(), "all that one process found", 600)
     outcome.measure(f"{MEMBERS} members, {changes} times one was killed, asleep for 9 s, or stopped and started")
-    oracle.compare(outcome, oracle.recount(stage.broker, topic), group)
-    outcome.equal("findings", told(group), expected)
-    outcome.measure(f"{len(expected)} findings, byte-equal to those of one process")
+    expected = beside_one_process(stage, outcome, topic, group, sent)
     outcome.true("the fault was not told", any(f["kind"] == "missing" for f in expected.values()))
     late = sum(member.value("driftd_exchange_late_events_total") for member in group)
     outcome.equal("events that came when their pane was judged", late, 0)

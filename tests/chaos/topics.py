@@ -7,14 +7,13 @@ from typing import Final
 
 from kafka.admin import ACLOperation
 
-from tests.chaos import oracle
 from tests.chaos.broker import by_password
 from tests.chaos.dependencies import is_unready
 from tests.chaos.experiment import Experiment, Outcome, Stage
-from tests.chaos.members import settled, shared, told
+from tests.chaos.members import beside_one_process, shared
 from tests.chaos.traffic import START, Stream, close, events, settings
 from tests.servers.kafka import USER
-from tests.stage.daemon import DriftdProcess, wait_until
+from tests.stage.daemon import DriftdProcess
 
 PARTITIONS: Final = 2
 MEMBERS: Final = 2
@@ -56,18 +55,7 @@ def run(stage: Stage) -> Outcome:
     time.sleep(BEFORE_SECONDS)
     read = stream.stop()
     sent = read + close(broker, topic, START + read * 0.002, PARTITIONS)
-    alone = stage.member("alone", settings(broker, topic))
-    alone.wait_received(sent, 600)
-    expected = wait_until(lambda: alone.findings() if settled(alone) else None, "one process at rest", 120)
-    alone.kill9()
-
-    def received() -> float:
-        return sum(member.value("driftd_events_received_total") for member in group)
-
-    wait_until(lambda: received() == sent and told(group).keys() >= expected.keys(), "all that one process found", 600)
-    oracle.compare(outcome, oracle.recount(broker, topic), group)
-    outcome.equal("findings", told(group), expected)
-    outcome.measure(f"{len(expected)} findings, byte-equal to those of one process")
+    beside_one_process(stage, outcome, topic, group, sent)
     for member in group:
         outcome.equal("exit code", member.terminate(), 0)
     return outcome

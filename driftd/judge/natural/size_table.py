@@ -49,6 +49,9 @@ HOLES: Final = (0.005, 0.2)
 6 % that were missing became 25 % on two Saturday nights of a simulated model, no fault."""
 LEAST_FAR: Final = 0.05
 """Least share of numbers far out that pages, of numbers that are mostly 0. Chosen: as SIZES has of refused ones."""
+OF_ALL: Final = 1.0
+"""A size that no share of repeats exceeds, where the time that numbers stand still makes the ticket (natural.standing);
+inf is the user's, who wants none. Derived: a share is at most 1."""
 OF_DAYS: Final = 0.5
 """Least share of weather out of its range that makes a ticket where the reference has days. Measured: of 22 tickets of
 ranges in 26 months without a fault 14 were of weather, most of them after a reference of a day."""
@@ -143,7 +146,8 @@ def _rare_tickets(learned: NaturalLearned, table: SizeTable) -> None:
     """Raises the sizes of tickets where ordinary weeks made most of them."""
     t, fast = learned.traits, learned.fast
     # weather stands still for hours, and days have not shown all of it
-    table.ticket[FROZEN, t.timely & t.repetitive & table.stands] = np.inf
+    rests = t.timely & t.repetitive & table.stands
+    table.ticket[FROZEN, rests] = np.maximum(table.ticket[FROZEN, rests], OF_ALL)
     unseen = np.ix_([FAR, NEW], np.flatnonzero(learned.short & t.timely & t.numeric))
     table.ticket[unseen] = np.maximum(table.ticket[unseen], OF_DAYS)
     # an evening in which a model errs as often as in the reference's worst hours is no news

@@ -103,6 +103,8 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
         since, rest = end - float(lasts[h, c]), float(silent[h])
         size, ratio = 1 - usual, float(lasts[h, c] / learned.patience[c])
         level = PAGE if lasts[h, c] >= least[h, c] else TICKET
+        if level == TICKET and not np.isfinite(limits.sizes.ticket[FROZEN, c]):
+            continue
         fires.append(
             Fire(
                 end, level, c, name, size, size, since, rest, ratio, 1, needed, FROZEN, size, name,

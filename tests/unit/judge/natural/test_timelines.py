@@ -13,7 +13,7 @@ from driftd.core.fault_counters import COLUMNS
 from driftd.core.summary import MOMENT_UNIT
 from driftd.judge.natural import features
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
-from driftd.judge.natural.episodes import PAGE
+from driftd.judge.natural.episodes import PAGE, TICKET
 from driftd.judge.natural.kinds import Kind, named
 from driftd.judge.natural.shapes import LEAST_WITHIN
 from driftd.judge.natural.thresholds import thresholds
@@ -194,6 +194,22 @@ def stations(columns: Columns) -> None:
     hour = np.floor(columns["time"] / HOUR)
     station = np.random.default_rng(5).integers(0, 3, hour.size)
     columns["temp"] = np.round(10 + 5 * np.sin(2 * np.pi * hour / 24) + station + 0.01 * (hour % 97), 2)
+
+
+def test_who_wants_no_ticket_of_frozen_values_has_none_before_the_page() -> None:
+    def hangs(columns: Columns, on: Flags) -> None:
+        stations(columns)
+        columns["temp"][on] = 12.3
+
+    stage = Stage.of(np.random.default_rng(50), 7.0, change=lambda columns, _: stations(columns))
+    place, temp, levels = (CHANGES.index(Change.FROZEN), stage.channel("temp")), stage.channel("temp"), []
+    for wanted in (float(stage.limits.sizes.ticket[place]), np.inf):
+        ticket = stage.limits.sizes.ticket.copy()
+        ticket[place] = wanted
+        limits = replace(stage.limits, sizes=replace(stage.limits.sizes, ticket=ticket))
+        turns = replace(stage, limits=limits).turns(np.random.default_rng(52), 48, hangs, at=6, ends=34)
+        levels.append(next(t.level for t in turns if t.channel == temp and t.kind is Kind.FROZEN))
+    assert levels == [TICKET, PAGE]
 
 
 @pytest.mark.parametrize(
