@@ -19,10 +19,10 @@ from driftd.core.values import FLOAT32_NOISE, as_categories
 from driftd.core.window import panes_of
 from driftd.ingest.binning import NOT_APPLICABLE, Encoded
 from driftd.ingest.fault_counts import Carry, flags, hot_of, key_of, refused_values
-from driftd.judge.natural import fit
+from driftd.judge.natural import counting, fit
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.latency import SLOW, SLOW_SHORT, SLOW_YOUNG, TOP
-from driftd.judge.natural.learned import STILL_DAYS, TICK, YOUNG_DAYS, NaturalLearned
+from driftd.judge.natural.learned import STILL_DAYS, TICK, WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.predictive import SHORT_DAYS, blocks_of
 from driftd.judge.natural.relations import CELL_SECONDS, Scores, scores_of
 from driftd.judge.natural.runs import Runs, borders
@@ -90,7 +90,8 @@ class Prepared:
         young = drawn.early & ((known < YOUNG_DAYS) | ((encoded.bins > MISSING).sum(axis=1) < FEW_VALUES))
         still = (known < STILL_DAYS) & (_stands(encoded.values) > fit.STILL)
         slow = np.array([c.role is Role.LATENCY for c in reference.channels], bool)
-        limits = count_limits(encoded.values, known, young=young | still & ~slow, slow=slow)
+        counts = counting.of_values(encoded.values)
+        limits = count_limits(encoded.values, known, young=young | still & ~slow, slow=slow, counts=counts & ~slow)
         novel = novel_events(reference, rows, encoded, block, blocks)
         refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
         if refused is not None:
@@ -104,7 +105,7 @@ class Prepared:
         # to its bins a label that is left out, and one that did not come, are the same
         begin, end = (masked(reference.channels, at, drawn.gaps).T for at in (told.ticks.start, told.ticks.end))
         away = (begin | end) & labels
-        runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, drawn, away)
+        runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, drawn, away, counts)
         return cls(layout, told.ticks, runs, limits, scores)
 
 
@@ -156,11 +157,13 @@ def _stands(values: Floats) -> Floats:
     return out
 
 
-def count_limits(values: Floats, days: Floats, *, young: Bools, slow: Bools | None = None) -> CountLimits:
+def count_limits(
+    values: Floats, days: Floats, *, young: Bools, slow: Bools | None = None, counts: Bools | None = None
+) -> CountLimits:
     """The middle 99 % of a channel's numbers, widened by its own width on both sides; by three widths where the
     reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead. ``days``
     float64[channels] that each is learned from, ``young`` bool[channels]: those that have seen so little that they are
-    far out from YOUNG_FACTOR times their size on alone, ``slow`` those that are latencies (natural.latency).
+    far out from YOUNG_FACTOR times their size on alone, ``slow`` those that are latencies (natural.latency), ``counts`` those that count (natural.counting).
     """
     low, high, offset = np.full(len(values), np.nan), np.full(len(values), np.nan), np.zeros(len(values))
     for row, column in enumerate(values):
@@ -177,6 +180,12 @@ def count_limits(values: Floats, days: Floats, *, young: Bools, slow: Bools | No
             if least != 0 and not young[row]:
                 ends = sorted((least / CONSTANT_FACTOR, least * CONSTANT_FACTOR))
                 low[row], high[row] = ends
+            continue
+        if counts is not None and counts[row]:
+            reach = counting.FACTOR * max(abs(least), abs(most))
+            # of less than a day nobody knows where a midnight leads
+            low[row] = least / counting.FACTOR if least > 0 and days[row] >= WHOLE_DAY else -reach
+            high[row] = reach
             continue
         _, times = np.unique(x, return_counts=True)
         wide = (WIDE if days[row] <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)

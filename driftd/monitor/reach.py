@@ -64,6 +64,7 @@ _ASKED: Final = (
 """Changes that a channel can have; where one is not seen, the reason is told."""
 _HOUR: Final = "follows the hour or the weather"
 _STILL: Final = "hardly changes, and the reference spans less than a week"
+_COUNTING: Final = "counts: it leaves its range without a fault"
 _CHURNING: Final = "its values come and go"
 _AWAITED: Final = "may come later: none yet is not missing"
 _FLAT: Final = "most values are one value"
@@ -220,6 +221,8 @@ def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:
         return _FLAT
     if t.still[row] and change not in {Change.MISSING, Change.FROZEN, Change.ERRORS}:
         return _STILL
+    if t.counting[row] and change not in {Change.MISSING, Change.FROZEN, Change.FAR}:
+        return _COUNTING
     hours = t.timely[row] and not (t.hourly[row] and change in SHAPES)
     if hours and change not in {Change.MISSING, Change.FROZEN, Change.FAR, Change.UNIT, Change.ERRORS}:
         return _HOUR

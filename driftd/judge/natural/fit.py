@@ -14,6 +14,7 @@ from driftd.core.fault_counters import LOG_UNIT, CountLimits
 from driftd.core.reference import ALL, Drawn, Reference
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
 from driftd.judge.exchangeable.shape import normal_scores
+from driftd.judge.natural import counting
 from driftd.judge.natural import features as f
 from driftd.judge.natural.calendar import holds_a_weekend
 from driftd.judge.natural.changes import SHAPES, Change, rows_of
@@ -137,6 +138,9 @@ class ReferenceRuns:
     related: tuple[Relations, Runs] | None = None
     drawn: Drawn = ALL
     """Derived: as somebody chose them."""
+    counting: Bools | None = None
+    """bool[channels]: which count, by their values (natural.counting); None where the hops alone tell. Derived: as
+    above."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +182,7 @@ def runs_of(
     cells: Counts,
     drawn: Drawn = ALL,
     left_out: Bools | None = None,
+    counting: Bools | None = None,
 ) -> ReferenceRuns:
     """``ticks``: sums as in Layout.features; ``novel`` int64[ticks, channels]: values that no other block has;
     ``left_out`` bool[ticks, channels]: what is not learned from, where counters do not say it.
@@ -190,7 +195,7 @@ def runs_of(
     every = Runs(
         ticks.start, ticks.end, ticks.events, np.concatenate([features, ticks.sums[:, :, : layout.width]], axis=2)
     )
-    return ReferenceRuns(told, _rings(every), begun, cells, drawn=drawn)
+    return ReferenceRuns(told, _rings(every), begun, cells, drawn=drawn, counting=counting)
 
 
 def runs_of_hours(
@@ -286,12 +291,21 @@ def _traits(
         awaited=awaited,
         errors=layout.errors,
         many=~reference.numeric & ((known > MANY) | ((once > ONCE * live) & (events < THIN_EVENTS))),
+        counting=feature & reference.numeric & _counting(runs),
         churning=~reference.numeric & (runs.ticks.sums[:, :, f.NEW].sum(axis=0) > CHURNING * live),
         thin=events < THIN_EVENTS,
         young=early & (days < YOUNG_DAYS),
         whole=(not early) | (days >= WHOLE_DAY),
         short=blocks.days < SHORT_DAYS,
     )
+
+
+def _counting(runs: ReferenceRuns) -> Bools:
+    """bool[channels]: by the values themselves, or by the means of hops."""
+    sums = runs.rings[0].sums
+    means = np.where(sums[:, :, f.LIVE] > 0, sums[:, :, f.MEAN] / np.maximum(sums[:, :, f.LIVE], 1), np.nan)
+    by_hops = counting.of_hops(means)
+    return by_hops if runs.counting is None else runs.counting | by_hops
 
 
 def _negative(reference: Reference) -> Floats:
@@ -436,17 +450,17 @@ def looked(traits: Traits, days: Floats, low: Floats, labels: Bools) -> dict[Cha
     """
     t = traits
     old = ~t.young
-    shape = ~((t.timely & ~t.hourly) | t.thin | t.flat | t.still) & t.whole
+    shape = ~((t.timely & ~t.hourly) | t.thin | t.flat | t.still | t.counting) & t.whole
     tail = t.numeric & shape & ~(t.timely | t.output | t.atom | t.errors)
     every = {
         Change.MISSING: ~t.awaited | labels,
         Change.REFUSED: ~t.awaited,
-        Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~((t.still & t.atom) | (t.flat & (days < FLAT_DAYS)))),
-        Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
+        Change.FAR: t.numeric & np.isfinite(low) & (t.constant | t.counting | ~((t.still & t.atom) | (t.flat & (days < FLAT_DAYS)))),
+        Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors | t.counting) & np.isfinite(low),
         Change.FROZEN: ~(t.errors | t.churning),
         Change.NEW: (t.empty & old)
         | (
-            ~(t.timely | (t.still & ~(t.constant & (days >= WHOLE_DAY))))
+            ~(t.timely | t.counting | (t.still & ~(t.constant & (days >= WHOLE_DAY))))
             & (~t.numeric | t.whole)
             & ~(t.many & (t.thin | t.young))
             & ~t.churning
@@ -455,7 +469,7 @@ def looked(traits: Traits, days: Floats, low: Floats, labels: Bools) -> dict[Cha
         Change.LOW: tail,
         Change.HIGH: tail,
         Change.ERRORS: t.errors,
-        Change.WITHIN: t.timely & t.numeric & ~(t.still | t.atom | t.repetitive) & t.whole,
+        Change.WITHIN: t.timely & t.numeric & ~(t.still | t.atom | t.repetitive | t.counting) & t.whole,
         Change.LEVEL: shape & t.numeric,
         Change.SPREAD: shape & t.numeric,
         Change.MIX: shape,
@@ -560,7 +574,7 @@ def _related(
     """The relations of a reference of ticks, and its whole cells."""
     if reference.summary.events < THIN_EVENTS or not len(runs.cells):
         return None
-    relations = Relations.of(reference, scores, runs.cells, traits.timely)
+    relations = Relations.of(reference, scores, runs.cells, traits.timely | traits.counting)
     if not len(relations.rows):
         return None
     cells, _, _ = Cells.empty(len(scores.rows)).step(relations, runs.begun, runs.cells)

@@ -336,7 +336,9 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts
     level = before if narrow else level
     moved = newest.mean - level
     much = ALIKE * (1 + np.sqrt(2 / newest.n))
-    most = usual * much + (0.0 if enough else MIXED * abs(moved))
+    # of a large number that hardly varies the sums are too coarse to tell more than that
+    coarse = np.sqrt((abs(newest.mean) + 0.5) * LOG_UNIT)
+    most = max(usual * much, coarse) + (0.0 if enough else MIXED * abs(moved))
     flat = narrow or np.exp(newest.mean) < 2 * offset  # those alone say how small they are: the others outweigh them
     least = min(newest.deviation, every.deviation)
     alike = newest.deviation <= most and (flat or least >= usual / much)

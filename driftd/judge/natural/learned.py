@@ -172,7 +172,8 @@ class Traits:
     same at the same hour), ``still`` (hardly changed in a short reference), ``flat`` (nearly all one value), ``atom``
     (mostly one value), ``repetitive``, ``constant`` (one value alone; not 0, which is what rain is on most days),
     ``empty`` (hardly any value), ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories),
-    ``churning`` (its categories come and go), ``thin`` (few events), ``young`` (learned from less than half a day of a
+    ``counting`` (a number that only goes up, or down, but for resets: natural.counting), ``churning`` (its categories
+    come and go), ``thin`` (few events), ``young`` (learned from less than half a day of a
     reference that grows), ``whole`` (from a
     day). ``short``: the reference has few days.
     """
@@ -190,6 +191,7 @@ class Traits:
     awaited: Bools
     errors: Bools
     many: Bools
+    counting: Bools
     churning: Bools
     thin: Bools
     young: Bools

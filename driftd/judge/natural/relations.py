@@ -54,6 +54,11 @@ third of the values lie in the outermost bins then, and have one score each.
 FLAT: Final = 0.35
 """Part of the deviation of its scores in the reference below which a channel is mute in a cell. Chosen: a third; what
 is left is a few values in other bins."""
+OF_CATEGORY: Final = 30
+"""Values of a category in the reference from which on their mean output is known. Chosen: to a fifth of a deviation."""
+OF_VALUES: Final = 0.5
+"""Least part of the values that must be in such categories. Chosen: half; prices as text, and users, have most of theirs
+in no other part of the reference."""
 STEADIED: Final = 30.0
 """Events with the reference's spread that a sibling's spread in a cell is taken together with. Chosen: CELL_EVENTS."""
 LEAST_SQUARE: Final = 1e-9
@@ -97,7 +102,7 @@ def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> S
     for row in np.flatnonzero(~reference.numeric).tolist():
         table[row] = 0
         if lead is not None and lead != row:
-            table[row] = _by_category(bins[row], normal[lead, bins[lead]] * SCORE, reference.width)
+            table[row] = _by_category(bins[row], normal[lead, bins[lead]] * SCORE, int(reference.used[row]), reference.width)
     known = (bins >= 0).mean(axis=1) >= KNOWN
     alone = [c.role.row.errors or c.role.row.aside for c in reference.channels]
     rows = [
@@ -116,14 +121,18 @@ def _lead(reference: Reference) -> int | None:
     return next((roles.index(role) for role in (Role.SCORE, Role.PREDICTION) if role in roles), None)
 
 
-def _by_category(bins: NDArray[np.intp], output: Floats, width: int) -> Counts:
+def _by_category(bins: NDArray[np.intp], output: Floats, used: int, width: int) -> Counts:
+    """The bin ``used`` - 1 is of all others: how often it comes says nothing of a value."""
     here = bins >= FIRST_VALUE
     n = np.bincount(bins[here], minlength=width).astype(np.float64)
     score = np.bincount(bins[here], weights=output[here], minlength=width) / np.maximum(n, 1)
     share = n / max(n.sum(), 1)
     score -= share @ score
-    score = np.where(n > 0, score / max(np.sqrt(share @ score**2), 1e-9), 0.0)
-    out: Counts = np.rint(np.clip(score, -4, 4) / SCORE).astype(np.int64)
+    often = n >= OF_CATEGORY
+    if share[: used - 1][often[: used - 1]].sum() < OF_VALUES:
+        return np.zeros(width, np.int64)
+    score = np.where(often, score, 0.0)
+    out: Counts = np.rint(np.clip(score / max(np.sqrt(share @ score**2), 1e-9), -4, 4) / SCORE).astype(np.int64)
     return out
 
 

@@ -101,7 +101,7 @@ def sizes_of(
 def leaping(learned: NaturalLearned) -> Bools:
     """bool[channels]: where numbers leave their range little by little, without a fault. Rain and clear air leap."""
     t = learned.traits
-    smooth = t.numeric & (t.timely | learned.short) & ~(t.output | t.errors | t.constant | t.atom | t.flat)
+    smooth = t.numeric & (t.timely | learned.short) & ~(t.output | t.errors | t.constant | t.counting | t.atom | t.flat)
     return smooth & t.whole
 
 

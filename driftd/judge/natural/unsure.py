@@ -57,6 +57,7 @@ def unsure(learned: NaturalLearned) -> Bools:
     out[FAR] = learned.traits.timely
     varies = learned.traits.numeric & ~learned.traits.constant
     out[FAR] |= learned.short & varies
+    out[FAR] &= ~learned.traits.counting
     out[[NEW, *ENDS]] = varies & (learned.short | (learned.traits.timely & (learned.days_known < LONG_DAYS)))
     return out
 
