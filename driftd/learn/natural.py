@@ -163,7 +163,8 @@ def count_limits(
     """The middle 99 % of a channel's numbers, widened by its own width on both sides; by three widths where the
     reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead. ``days``
     float64[channels] that each is learned from, ``young`` bool[channels]: those that have seen so little that they are
-    far out from YOUNG_FACTOR times their size on alone, ``slow`` those that are latencies (natural.latency), ``counts`` those that count (natural.counting).
+    far out from YOUNG_FACTOR times their size on alone, ``slow`` those that are latencies (natural.latency),
+    ``counts`` those that count (natural.counting).
     """
     low, high, offset = np.full(len(values), np.nan), np.full(len(values), np.nan), np.zeros(len(values))
     for row, column in enumerate(values):

@@ -455,7 +455,9 @@ def looked(traits: Traits, days: Floats, low: Floats, labels: Bools) -> dict[Cha
     every = {
         Change.MISSING: ~t.awaited | labels,
         Change.REFUSED: ~t.awaited,
-        Change.FAR: t.numeric & np.isfinite(low) & (t.constant | t.counting | ~((t.still & t.atom) | (t.flat & (days < FLAT_DAYS)))),
+        Change.FAR: t.numeric
+        & np.isfinite(low)
+        & (t.constant | t.counting | ~((t.still & t.atom) | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors | t.counting) & np.isfinite(low),
         Change.FROZEN: ~(t.errors | t.churning),
         Change.NEW: (t.empty & old)

@@ -57,8 +57,8 @@ is left is a few values in other bins."""
 OF_CATEGORY: Final = 30
 """Values of a category in the reference from which on their mean output is known. Chosen: to a fifth of a deviation."""
 OF_VALUES: Final = 0.5
-"""Least part of the values that must be in such categories. Chosen: half; prices as text, and users, have most of theirs
-in no other part of the reference."""
+"""Least part of the values that must be in such categories. Chosen: half; prices as text, and users, have most of
+theirs in no other part of the reference."""
 STEADIED: Final = 30.0
 """Events with the reference's spread that a sibling's spread in a cell is taken together with. Chosen: CELL_EVENTS."""
 LEAST_SQUARE: Final = 1e-9
@@ -102,7 +102,9 @@ def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> S
     for row in np.flatnonzero(~reference.numeric).tolist():
         table[row] = 0
         if lead is not None and lead != row:
-            table[row] = _by_category(bins[row], normal[lead, bins[lead]] * SCORE, int(reference.used[row]), reference.width)
+            table[row] = _by_category(
+                bins[row], normal[lead, bins[lead]] * SCORE, int(reference.used[row]), reference.width
+            )
     known = (bins >= 0).mean(axis=1) >= KNOWN
     alone = [c.role.row.errors or c.role.row.aside for c in reference.channels]
     rows = [

@@ -37,7 +37,7 @@ def test_what_counts_goes_one_way_but_for_its_resets(values: NDArray[np.float64]
 
 def test_a_morning_of_weather_is_not_taken_for_a_count() -> None:
     """Three reports of a rising temperature are too few; three hours as whole numbers are the clock's."""
-    degrees = np.repeat([11.4, 12.1, 13.0, 14.2], 400.0)
+    degrees = np.repeat([11.4, 12.1, 13.0, 14.2], 400)
     assert counting.of_values(np.stack([degrees, np.repeat([8.0, 9.0, 10.0, 11.0], 400)])).tolist() == [False, True]
 
 
