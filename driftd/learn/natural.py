@@ -90,8 +90,9 @@ class Prepared:
         young = drawn.early & ((known < YOUNG_DAYS) | ((encoded.bins > MISSING).sum(axis=1) < FEW_VALUES))
         still = (known < STILL_DAYS) & (_stands(encoded.values) > fit.STILL)
         slow = np.array([c.role is Role.LATENCY for c in reference.channels], bool)
-        counts = counting.of_values(encoded.values)
-        limits = count_limits(encoded.values, known, young=young | still & ~slow, slow=slow, counts=counts & ~slow)
+        feature = np.array([c.role is Role.FEATURE for c in reference.channels], bool)
+        counts = counting.of_values(encoded.values) & feature
+        limits = count_limits(encoded.values, known, young=young | still & ~slow, slow=slow, counts=counts)
         novel = novel_events(reference, rows, encoded, block, blocks)
         refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
         if refused is not None:
