@@ -172,10 +172,9 @@ class Traits:
     same at the same hour), ``still`` (hardly changed in a short reference), ``flat`` (nearly all one value), ``atom``
     (mostly one value), ``repetitive``, ``constant`` (one value alone; not 0, which is what rain is on most days),
     ``empty`` (hardly any value), ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories),
-    ``counting`` (a number that only goes up, or down, but for resets, and is not hourly: natural.counting), ``churning`` (its categories
-    come and go), ``thin`` (few events), ``young`` (learned from less than half a day of a
-    reference that grows), ``whole`` (from a
-    day). ``short``: the reference has few days.
+    ``counting`` (a number that only goes up, or down, but for resets, and is not hourly: natural.counting),
+    ``churning`` (its categories come and go), ``thin`` (few events), ``young`` (learned from less than half a day of a
+    reference that grows), ``whole`` (from a day). ``short``: the reference has few days.
     """
 
     timely: Bools
