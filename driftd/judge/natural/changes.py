@@ -93,7 +93,7 @@ _BUT_FROZEN: Final = tuple(change for change in Change if change is not Change.F
 TRAIT_SIZES: Final = (
     TraitSize(SHAPES, ("output",), np.inf, "answers, labels and their errors follow the features and the world"),
     TraitSize(SHAPES, ("timely",), np.inf, "weather and hour move them"),
-    TraitSize(SHAPES, ("atom",), np.inf, "rain: how often it is not 0 changes from day to day"),
+    TraitSize(SHAPES, ("atom", "numeric"), np.inf, "rain: how often it is not 0 changes from day to day"),
     TraitSize((Change.NEW,), ("numeric",), 0.1, "levels wander beyond their range"),
     TraitSize((Change.NEW,), ("numeric", "short"), 0.2, "a reference of days has not seen all levels"),
     TraitSize((Change.NEW,), ("empty",), np.inf, "values come where there were hardly any: good news, mostly"),
@@ -112,6 +112,7 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.NEW,), ("numeric", "flat"), np.inf, "clear air: what hardly varied may vary one day", "constant"),
     TraitSize((Change.NEW, Change.FAR), ("output",), 0.5, "outputs follow the features and the world"),
     TraitSize((Change.NEW,), ("output", "short"), np.inf, "days have not shown all answers to the world"),
+    TraitSize((Change.MIX,), ("atom",), 0.5, "most have one category: another one must have taken its place"),
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),
     TraitSize((Change.MISSING,), ("timely",), 0.2, "one of several stations is silent for hours"),
     TraitSize(

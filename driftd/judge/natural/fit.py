@@ -294,6 +294,7 @@ def _traits(
         awaited=awaited,
         errors=layout.errors,
         many=~reference.numeric & ((known > MANY) | ((once > ONCE * live) & thin)),
+        flag=feature & reference.numeric & (np.count_nonzero(counts, axis=1) == 2) & ~timely,
         counting=feature & reference.numeric & _counting(runs) & ~hourly,
         churning=~reference.numeric & (runs.ticks.sums[:, :, f.NEW].sum(axis=0) > CHURNING * live),
         thin=thin,
@@ -455,6 +456,7 @@ def looked(traits: Traits, days: Floats, low: Floats, labels: Bools) -> dict[Cha
     old = ~t.young
     shape = ~((t.timely & ~t.hourly) | t.thin | t.flat | t.still | t.counting) & t.whole
     tail = t.numeric & shape & ~(t.timely | t.output | t.atom | t.errors)
+    tail |= t.flag & t.whole & ~(t.thin | t.still | t.counting)
     every = {
         Change.MISSING: ~t.awaited | labels,
         Change.REFUSED: ~t.awaited,
@@ -477,7 +479,7 @@ def looked(traits: Traits, days: Floats, low: Floats, labels: Bools) -> dict[Cha
         Change.WITHIN: t.timely & t.numeric & ~(t.still | t.atom | t.repetitive | t.counting) & t.whole,
         Change.LEVEL: shape & t.numeric,
         Change.SPREAD: shape & t.numeric,
-        Change.MIX: shape,
+        Change.MIX: shape | (t.flat & ~(t.numeric | t.timely | t.thin | t.still | t.output) & t.whole),
     }
     unit = t.latency & old & np.isfinite(low)
     return {change: np.where(t.latency, unit & (change is Change.UNIT), where) for change, where in every.items()}

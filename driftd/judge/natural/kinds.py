@@ -97,6 +97,9 @@ seeds 11, 12 and 13 of tests/quality/everyday.
 """
 STANDING: Final = 0.7
 """Share of repeats that is called frozen, likewise. Measured: as CLEAR."""
+ONE_VALUE: Final = 0.95
+"""Share of repeats from which on an unseen category is one in place of all others, not their new name. Chosen: of two
+categories the rarer has hardly a twentieth then."""
 FACTOR: Final = 5.0
 """Least factor of a change of unit. Chosen: seconds, cents and kilobytes are more; pounds (2.2) and feet (3.3) are
 changes of level.
@@ -115,6 +118,11 @@ ROUND: Final = 0.15
 """How far ln of a factor may lie from that of a power of ten that explains it, beside two standard errors. Chosen: the
 hour moves amounts by so much; wrong units are nearly always powers of ten.
 """
+WANDERED: Final = 1.0
+"""How far ln of the level before a change may lie from the reference's for a power of ten between the two to be told.
+Chosen: a level that has tripled is a change of its own."""
+HOP: Final = 50
+"""Values that the level before a change is known from. Derived: a hop's events (learned.SCALES)."""
 ABOUT: Final = 0.7
 """How far it may lie from one that is told in its place, however few the values. Chosen: half and twice as much; of a
 factor of 30 neither 10 nor 100 may be said.
@@ -354,6 +362,12 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts
         if abs(all_ - whole) > ROUND + 3 * error:
             return np.nan  # what is multiplied is multiplied all the time
         whole, error = (all_, usual / np.sqrt(every.n)) if every.n > n else (whole, error)
+    if not narrow and np.isfinite(before):  # the level may have wandered since the reference: a unit changes at once
+        near = _ln_factor(offset, before, newest.mean - before)
+        decade = DECADE * round(near / DECADE)
+        error_near = usual * np.sqrt(1 / n + 1 / HOP)
+        if decade and abs(near - decade) <= ROUND + 2 * error_near and abs(near - whole) <= WANDERED:
+            return float(np.exp(decade))
     error *= np.exp(newest.mean) / max(np.exp(newest.mean) - offset, SMALLEST * offset)
     decade = DECADE * round(whole / DECADE)
     if abs(whole - decade) <= ROUND + 2 * error:
@@ -420,6 +434,8 @@ def _category(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) 
     if kind not in {Kind.RANGE, Kind.NEW_VALUE}:
         return kind
     values = since[f.FEATURES :].astype(np.float64)
+    if since[f.REPEATED] > ONE_VALUE * since[f.LIVE]:
+        return Kind.NEW_VALUE
     expected = learned.usual.shares[channel] * max(int(since[f.LIVE]), 1)
     known = (expected >= LEAST_EXPECTED) & (learned.usual.shares[channel] >= LEAST_KNOWN)
     gone = expected[known & (values < GONE * expected)].sum()

@@ -173,8 +173,9 @@ class Traits:
     (mostly one value), ``repetitive``, ``constant`` (one value alone; not 0, which is what rain is on most days),
     ``empty`` (hardly any value), ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories),
     ``counting`` (a number that only goes up, or down, but for resets, and is not hourly: natural.counting),
-    ``churning`` (its categories come and go), ``thin`` (few events), ``young`` (learned from less than half a day of a
-    reference that grows), ``whole`` (from a day). ``short``: the reference has few days.
+    ``flag`` (a feature's number with two values), ``churning`` (its categories come and go), ``thin`` (few events),
+    ``young`` (learned from less than half a day of a reference that grows), ``whole`` (from a day). ``short``: the
+    reference has few days.
     """
 
     timely: Bools
@@ -191,6 +192,7 @@ class Traits:
     errors: Bools
     many: Bools
     counting: Bools
+    flag: Bools
     churning: Bools
     thin: Bools
     young: Bools

@@ -52,6 +52,9 @@ LEAST_FAR: Final = 0.05
 OF_ALL: Final = 1.0
 """A size that no share of repeats exceeds, where the time that numbers stand still makes the ticket (natural.standing);
 inf is the user's, who wants none. Derived: a share is at most 1."""
+OF_FLAT: Final = 0.2
+"""Least change of a mix that makes a ticket where one category has nearly all events. Chosen: a fifth of them has left
+it; what is rare comes and goes."""
 OF_DAYS: Final = 0.5
 """Least share of weather out of its range that makes a ticket where the reference has days. Measured: of 22 tickets of
 ranges in 26 months without a fault 14 were of weather, most of them after a reference of a day."""
@@ -148,6 +151,7 @@ def _rare_tickets(learned: NaturalLearned, table: SizeTable) -> None:
     # weather stands still for hours, and days have not shown all of it
     rests = t.timely & t.repetitive & table.stands
     table.ticket[FROZEN, rests] = np.maximum(table.ticket[FROZEN, rests], OF_ALL)
+    table.ticket[MIX, t.flat] = np.maximum(table.ticket[MIX, t.flat], OF_FLAT)
     unseen = np.ix_([FAR, NEW], np.flatnonzero(learned.short & t.timely & t.numeric))
     table.ticket[unseen] = np.maximum(table.ticket[unseen], OF_DAYS)
     # an evening in which a model errs as often as in the reference's worst hours is no news

@@ -12,7 +12,7 @@ from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.episodes import TICKET
 from driftd.judge.natural.predictive import without_chance
 from driftd.judge.natural.size_table import sizes_of
-from tests.unit.judge.natural.stage import DAY, HOUR, Columns, Stage
+from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -173,3 +173,61 @@ def test_errors_of_prediction_of_other_hours_page_nobody_after_three() -> None:
 
     found = Stage.of(np.random.default_rng(21), 0.125, change=morning)
     assert found.pages(found.turns(np.random.default_rng(22), 8, later, at=1)) == []
+
+
+def rare(columns: Columns, _: Bools) -> None:
+    """In place of ``age`` a flag that few events have, of ``city`` a currency that nearly all have."""
+    rng = np.random.default_rng(int(columns["time"][0]))
+    columns["age"] = (rng.random(columns["time"].size) < 0.02).astype(float)
+    columns["city"] = np.where(rng.random(columns["time"].size) < 0.98, "EUR", "USD").astype(object)
+
+
+@pytest.mark.parametrize("days", [2.0, 10.0])
+def test_a_rare_flag_that_all_events_have_pages_and_so_does_a_rare_category(days: float) -> None:
+    """One bin has 98 %: chance tells nothing of the rest, but another value in its place is a fault."""
+    found = Stage.of(np.random.default_rng(6), days, change=rare)
+
+    def one(columns: Columns, on: Bools) -> None:
+        rare(columns, on)
+        columns["age"][on] = 1.0
+
+    def other(columns: Columns, on: Bools) -> None:
+        rare(columns, on)
+        columns["city"][on] = "USD"
+
+    (page,) = found.pages(found.turns(np.random.default_rng(7), 12, one, at=6))
+    assert page[0] == "age"
+    assert page[2] < 6.5
+    pages = found.pages(found.turns(np.random.default_rng(7), 12, other, at=6))
+    assert {page[0] for page in pages} == {"city"}
+    assert not [t for t in found.turns(np.random.default_rng(7), 48, rare) if t.level]
+
+
+def test_a_unit_is_told_from_the_level_just_before_it() -> None:
+    """Amounts that wander over days stand at their top, twice the usual; then cents come: a hundred times, not 200."""
+
+    def wander(columns: Columns, _: Bools) -> None:
+        days = (columns["time"] - MONDAY) / DAY - 14
+        columns["amount"] = np.round(columns["amount"] * np.exp(0.8 * np.cos(2 * np.pi * days / 4)), 2)
+
+    def cents(columns: Columns, on: Bools) -> None:
+        wander(columns, on)
+        columns["amount"][on] *= 100
+
+    found = Stage.of(np.random.default_rng(6), 10.0, change=wander)
+    told = [
+        t for t in found.turns(np.random.default_rng(7), 12, cents, at=6)
+        if t.level == 2 and t.channel == found.channel("amount")
+    ]  # fmt: skip
+    assert told
+    assert [(str(t.kind), t.factor) for t in told] == [("unit", pytest.approx(100.0))] * len(told)
+
+
+def test_one_unseen_category_in_place_of_all_is_no_new_name() -> None:
+    found = Stage.of(np.random.default_rng(6), 10.0)
+
+    def default(columns: Columns, on: Bools) -> None:
+        columns["shop"] = np.where(on, "none", columns["shop"])
+
+    (page,) = found.pages(found.turns(np.random.default_rng(7), 9, default, at=6))
+    assert page[:2] == ("shop", "new_value")
