@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from driftd.core.event import TopicPartition
 from driftd.engine.state import State
-from driftd.ingest.rate_limit import NO_LIMITS, RateLimits, is_over
+from driftd.ingest.rate_limit import RateLimits, is_over
 
 
 def flooded(state: State, limits: RateLimits) -> frozenset[TopicPartition]:
     """Partitions that are over a limit, or a model in them, where they have been read up to."""
-    if limits == NO_LIMITS:
-        return frozenset()
-    return frozenset(
-        at
-        for at, mine in state.partitions.items()
-        if is_over(mine.pace) or any(is_over(stream.pace) for stream in mine.streams.values())
-    )
+    found: set[TopicPartition] = set()
+    if limits.records_per_second is not None:
+        found |= {at for at, mine in state.partitions.items() if is_over(mine.pace)}
+    if limits.events_per_second is not None:
+        found |= {at for at, mine in state.partitions.items() if any(is_over(s.pace) for s in mine.streams.values())}
+    return frozenset(found)
 
 
 def models_in(state: State, partitions: frozenset[TopicPartition]) -> frozenset[str]:
