@@ -68,7 +68,7 @@ class LateReason(StrEnum):
     """Why an event came too late for its pane."""
 
     WATERMARK = "watermark"  # its own partition had gone further than out_of_orderness_seconds
-    FRONTIER = "frontier"  # its partition was idle or away while the others closed the pane
+    FRONTIER = "frontier"  # its partition was idle, away or flooded while the others closed the pane
 
 
 class Kind(StrEnum):

@@ -246,6 +246,9 @@ class Daemon:
                 give_back()
             if self.stopping:
                 return
+        for outcome in self.pipeline.go_ahead(self.state, idle):
+            self._tell(outcome)
+            self.reporter.beat(self.clock.now())
 
     def _hold(self) -> None:
         """What is far ahead of the other partitions waits for them."""

@@ -30,6 +30,7 @@ from driftd.decode import Codec, Fetching
 from driftd.detectors import SequentialDetector
 from driftd.engine import joined
 from driftd.engine.degradation import halvings
+from driftd.engine.flooded import flooded, models_in
 from driftd.engine.schemas import Schemas
 from driftd.engine.state import FirstRefused, Outcome, State, together
 from driftd.ingest import experiments, panes, partition, rate_limit
@@ -98,6 +99,8 @@ class Pipeline:
     shows_ids: bool = True
     schemas: Schemas = field(init=False)
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
+    _ahead: int | None = field(init=False, default=None)
+    """Where models went ahead to last."""
 
     def __post_init__(self) -> None:
         self.schemas = Schemas(self.monitor)
@@ -172,11 +175,17 @@ class Pipeline:
             mine,
             batches,
             self.monitor.windows,
-            state.frontier,
+            lambda key: self._closed(state, key),
             lambda key: self.about(state, key),
             lambda batch: self._segments(state, batch),
         )
         self._add_pairs(state, pairs)
+
+    @staticmethod
+    def _closed(state: State, key: Slice) -> int | None:
+        """The last pane of a model that is closed: that of all, or one after it where the model went ahead."""
+        frontier, taken = state.frontier, state.models[key].taken
+        return taken if frontier is None or (taken is not None and taken > frontier) else frontier
 
     def _segments(self, state: State, batch: EventBatch) -> Iterator[EventBatch]:
         """The events of the model's segments, which are there from the first on."""
@@ -208,7 +217,8 @@ class Pipeline:
         """
         self._absorb(state)
         reached = self._closing(state, idle, end=end)
-        return together([] if reached is None else [*self.close(state, reached, end=end)])
+        closed = [] if reached is None else [*self.close(state, reached, end=end)]
+        return together([*closed, *self.go_ahead(state, idle)])
 
     def stops(self, state: State, idle: frozenset[TopicPartition] = NOBODY) -> list[int]:
         """Where ``close`` has to be called for what ``settle`` does at once: the last panes of slices that hold about
@@ -216,8 +226,9 @@ class Pipeline:
         """
         self._absorb(state)
         reached = self._closing(state, idle, end=False)
-        if reached is None:
-            return []
+        return [] if reached is None else self._cuts(state, reached)
+
+    def _cuts(self, state: State, reached: int) -> list[int]:
         streams = [stream for mine in state.partitions.values() for stream in mine.streams.values()]
         waiting = [stream.panes.numbers for stream in streams if stream.panes is not None]
         waiting += [self._panes(rows)[::ROWS_A_PANE] for stream in streams for rows in stream.rows]
@@ -250,6 +261,28 @@ class Pipeline:
                 outcome = step.outcome()
                 state.findings += len(outcome.findings)
                 yield outcome
+
+    def go_ahead(self, state: State, idle: frozenset[TopicPartition] = NOBODY) -> Iterator[Outcome]:
+        """Evaluates models beyond the frontier, as far as the partitions go that are not flooded: those that are hold
+        back only what has events in them. To be called after ``settle`` or ``close``.
+        """
+        late = flooded(state, self.limits) - idle
+        if not late or state.frontier is None:
+            return
+        to = self._reached(state, self._read(state), idle | late, state.frontier, end=False)
+        if to is None or to <= state.frontier or to == self._ahead:
+            return
+        self._ahead, waits = to, models_in(state, late)
+        for cut in self._cuts(state, to):
+            for key in sorted(state.models):
+                apart = self.labels is not None and key.part in PARTS
+                # who has not been judged yet needs no haste
+                if apart or key.whole in waits or state.models[key].taken is None:
+                    continue
+                for step in self._close(state, self._minute(cut) if key.within else cut, key, end=False):
+                    outcome = step.outcome()
+                    state.findings += len(outcome.findings)
+                    yield outcome
 
     def _minute(self, pane: int) -> int:
         """The last pane up to ``pane`` that ends a minute of event time."""
@@ -364,14 +397,18 @@ class Pipeline:
         """The last pane that closes now; None where none does. At the end what is closed already is evaluated too.
         That of joined labels is moved; where it alone moves, the frontier stays.
         """
-        read = {at: max(p.latest, p.reached) for at, p in state.partitions.items()}
-        events = {at: t for at, t in read.items() if np.isfinite(t) or state.partitions[at].labelled == -np.inf}
-        reached = self._reached(state, events, idle, state.frontier, end=end)
+        reached = self._reached(state, self._read(state), idle, state.frontier, end=end)
         if self.labels is None or reached is None:
             return None if reached == state.frontier and not end else reached
         before, each = state.outcomes.frontier, {at: joined.seen(p) for at, p in state.partitions.items()}
         state.outcomes.frontier = self._reached(state, each, idle, before, end=end)
         return None if (reached, before) == (state.frontier, state.outcomes.frontier) and not end else reached
+
+    @staticmethod
+    def _read(state: State) -> dict[TopicPartition, float]:
+        """How far partitions have been read, in event time; without those that have nothing but labels."""
+        read = {at: max(p.latest, p.reached) for at, p in state.partitions.items()}
+        return {at: t for at, t in read.items() if np.isfinite(t) or state.partitions[at].labelled == -np.inf}
 
     def _reached(
         self,

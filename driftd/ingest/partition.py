@@ -25,7 +25,11 @@ MOST_BATCHES: Final = 64
 """Batches of a slice that wait side by side. A batch of 16 events of five features takes three times its numbers in
 memory; of a thousand models each read brings so few.
 """
+NEVER: Final = -(1 << 62)
+"""Before any pane."""
 SliceOf = Callable[[Slice], SliceIngest]
+Closed = Callable[[Slice], int | None]
+"""The last pane of a model that is closed."""
 Split = Callable[[EventBatch], Iterable[EventBatch]]
 """The events of a model -> those of its segments."""
 
@@ -34,17 +38,17 @@ def take(
     partition: PartitionState,
     batches: Sequence[EventBatch],
     windows: Windows,
-    frontier: int | None,
+    closed: Closed,
     about: SliceOf,
     segments: Split = lambda _: (),
 ) -> int:
     """Takes the events of one stretch in, all models' together; how many were accepted. Late ones are counted here.
     What ``segments`` makes of a model's events is taken in beside them.
 
-    ``frontier`` is the last pane that all partitions have closed: an event for it, or for one before it, is late.
+    An event for a pane that is ``closed``, by whichever partition, is late.
     """
     accepted = 0
-    for on_time in _on_time(partition, [b for b in batches if len(b)], windows, frontier):
+    for on_time in _on_time(partition, [b for b in batches if len(b)], windows, closed):
         accepted += len(on_time)
         add(partition, on_time, about, windows.pane_seconds)
         for part in segments(on_time):
@@ -81,7 +85,7 @@ def refuse_text(
 
 
 def _on_time(
-    partition: PartitionState, batches: Sequence[EventBatch], windows: Windows, frontier: int | None
+    partition: PartitionState, batches: Sequence[EventBatch], windows: Windows, closed: Closed
 ) -> Sequence[EventBatch]:
     """The events whose panes are open, all models' at once; the others are counted in the partition by reason."""
     if not batches:
@@ -89,7 +93,9 @@ def _on_time(
     times, before = np.concatenate([b.times for b in batches]), _watermarks(batches, partition.latest)
     panes = panes_of(times, windows.pane_seconds)
     watermark = (panes + 1) * windows.pane_seconds <= before - windows.out_of_orderness_seconds
-    passed = np.zeros(len(times), bool) if frontier is None else (panes <= frontier) & ~watermark
+    last = [NEVER if (pane := closed(Slice(b.model))) is None else pane for b in batches]
+    reached = np.repeat(last, [len(b) for b in batches])
+    passed = (panes <= reached) & ~watermark
     partition.latest = max(partition.latest, float(times.max()))
     late = watermark | passed
     if not late.any():
@@ -97,8 +103,7 @@ def _on_time(
     if watermark.any():
         _count_late(partition, LateReason.WATERMARK, before[watermark] - times[watermark])
     if passed.any():
-        assert frontier is not None
-        _count_late(partition, LateReason.FRONTIER, (frontier + 1) * windows.pane_seconds - times[passed])
+        _count_late(partition, LateReason.FRONTIER, (reached[passed] + 1) * windows.pane_seconds - times[passed])
     kept = np.split(~late, np.cumsum([len(b) for b in batches])[:-1])
     return [
         batch if mine.all() else batch.take(np.flatnonzero(mine))

@@ -92,6 +92,12 @@ def thin_events(
     return kept, dropped
 
 
+def is_over(pace: Pace) -> bool:
+    """Whether what comes next is thinned, if it comes as fast."""
+    lasted = pace.ends[1] - pace.ends[0]
+    return 0 <= lasted < BLOCK_SECONDS and not pace.latest - pace.ends[1] >= BLOCK_SECONDS
+
+
 def paced(pace: Pace, times: NDArray[np.float64], per_second: float) -> tuple[Pace, NDArray[np.int64]]:
     """How many of PARTS stay where each event is, int64[n], n > 0; and the pace after these events."""
     block = max(1, round(per_second * BLOCK_SECONDS))

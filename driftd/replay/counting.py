@@ -230,7 +230,7 @@ class _Tally:
                 begin = float(batch.times.min())
                 self.first[batch.model] = min(begin, self.first.get(batch.model, inf))
                 self.earliest = min(self.earliest, int(panes_of(np.array([begin]), plan.windows.pane_seconds)[0]))
-        self.accepted += partition.take(mine, batches, plan.windows, None, plan.about)
+        self.accepted += partition.take(mine, batches, plan.windows, lambda _: None, plan.about)
 
 
 def _part(plan: Plan, key: Slice, stream: Stream, first: float) -> Part:

@@ -58,7 +58,7 @@ def read_fast(bootstrap: str, topic: str, records: int) -> None:
     settings = KafkaSettings((bootstrap,))
     consumer = KafkaConsumer(**settings.reading(), group_id=None, max_poll_records=4)
     assert patches.hand_over_stretches(consumer, settings.max_poll_records, settings.max_batch_bytes)
-    assert patches.receive_in_large_pieces(consumer)
+    assert patches.receive_in_place(consumer)
     begin(consumer, topic)
     read = 0
     while read < records:

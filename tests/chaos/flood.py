@@ -211,7 +211,7 @@ class Flood:
             self.streams.append(Stream(self.stage.broker, topic, values, 1, rate))
             self.streams[-1].start()
         self.watch.daemon.wait(lambda: self.watch.look() < 60 and self.watch.windows, "windows of all models", 180)
-        return max(self.watch.during(10))
+        return max(self.watch.during(2 * WINDOW))  # a hop of theirs takes 17 s: 250 events
 
     def begin_flood(self, rate: float) -> None:
         """The loud model has so many events a second from now on; by one producer, whose times only grow."""

@@ -12,7 +12,7 @@ from kafka.future import Future
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
-from kafka.protocol.consumer import FetchRequest
+from kafka.protocol.consumer import FetchRequest, FetchResponse
 from kafka.protocol.parser import KafkaProtocol
 
 from driftd.sources.kafka import patches
@@ -58,6 +58,10 @@ def test_the_socket_is_read_where_we_replace_it() -> None:
     for transport in (KafkaTCPTransport, KafkaSSLTransport):
         assert "return recvd_data, err" in inspect.getsource(transport._sock_recv)
     assert KafkaSSLTransport._read_from_sock is KafkaTCPTransport._read_from_sock
+    parse = inspect.getsource(KafkaProtocol.receive_bytes)
+    assert "self._rbuffer = KafkaBytes(nbytes)" in parse
+    assert "self._receiving = True" in parse
+    assert "data = memoryview(data.read())" in inspect.getsource(FetchResponse.decode)
 
 
 def test_positions_are_looked_up_where_we_prevent_it() -> None:
@@ -138,7 +142,7 @@ def test_a_failed_attempt_leaves_its_socket_where_we_close_it() -> None:
 
 def test_consumers_of_another_kind_are_left_alone() -> None:
     consumer = object()
-    assert not patches.receive_in_large_pieces(consumer)
+    assert not patches.receive_in_place(consumer)
     assert not patches.leave_positions_alone(consumer)
     assert not patches.announce_revocation(consumer, lambda: True)
     assert not patches.finish_rebalances(consumer)

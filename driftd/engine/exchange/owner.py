@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 
@@ -32,14 +31,13 @@ from driftd.engine.shapes import fits
 from driftd.engine.snapshot import StreamSnapshot
 from driftd.engine.state import Outcome, State
 from driftd.ingest import panes, partition
+from driftd.ingest.partition import NEVER
 from driftd.ingest.state import PartitionState, Stream
 from driftd.monitor import experiments
 from driftd.monitor.intake import take_in
 from driftd.monitor.state import ModelState
 
 At = tuple[TopicPartition, Slice]
-NEVER: Final = -(1 << 62)
-"""Before any pane."""
 
 
 @dataclass(slots=True)

@@ -87,7 +87,7 @@ class _Range:
             consumer, settings.max_poll_records, settings.max_batch_bytes, late=settings.unpacks_late
         )
         patches.finish_partitions(consumer)
-        patches.receive_in_large_pieces(consumer)
+        patches.receive_in_place(consumer)
         patches.notice_oversized(consumer, self._obstacles.oversized.append)
         self._ends = {(one.topic, one.partition): end for one, end in ends.items()}
         consumer.assign(list(begins))

@@ -2,8 +2,9 @@
 
 1. ``PartitionRecords`` hands over a whole Stretch instead of one object per record (``_records``). It also never
    leaves a broken partition behind: when the stock one raises, the third poll spins for ever at 100 % CPU.
-2. The socket is read in large pieces, a few at a time. With the stock 4 KiB each piece hands the interpreter's lock to
-   the thread that computes, and takes up to 5 ms to get it back; and stock reads on for as long as the peer sends.
+2. The socket is read into the response that is decoded, as much as there is, a few MB at a time (``receiving``). With
+   the stock 4 KiB each piece hands the interpreter's lock to the thread that computes, and takes up to 5 ms to get it
+   back; and stock reads on for as long as the peer sends.
 3. Positions are ours: kafka-python does not look for committed offsets of partitions we have not seeked yet.
 4. Before a rebalance takes partitions away, poll() returns once, so that the daemon can checkpoint and commit.
 5. A static member whose place was taken by another of the same group.instance.id is told so.
@@ -30,7 +31,6 @@ import base64
 import functools
 import inspect
 import logging
-import ssl
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -38,7 +38,7 @@ from typing import Any, Final
 import numpy as np
 from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import FencedInstanceIdError, InvalidReceiveError, KafkaConnectionError
+from kafka.errors import FencedInstanceIdError, InvalidReceiveError
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.admin import DescribeGroupsRequest
 from kafka.protocol.consumer import ConsumerProtocolAssignment, IsolationLevel
@@ -46,14 +46,13 @@ from kafka.protocol.consumer import ConsumerProtocolAssignment, IsolationLevel
 from driftd.core.event import Headers, TopicPartition
 from driftd.sources.kafka.columns import Damaged, Stretch
 from driftd.sources.kafka.compression import Damage
+from driftd.sources.kafka.receiving import receive
 from driftd.sources.kafka.records import LegacyFormat, Unpacker
 
 log = logging.getLogger(__name__)
 
 STABLE: Final = "<stable>"  # kafka.coordinator.base.MemberState.STABLE
 FETCH_BY_ID: Final = 13  # version of Fetch
-RECEIVE_BYTES: Final = 256 << 10
-RECEIVE_BYTES_AT_ONCE: Final = 2 << 20  # then the loop has its turn: heartbeats must go out
 
 
 class RevokeFirst(Exception):
@@ -212,7 +211,7 @@ def finish_partitions(consumer: Any) -> bool:
     return True
 
 
-def receive_in_large_pieces(consumer: Any) -> bool:
+def receive_in_place(consumer: Any) -> bool:
     """Part 2, for connections that this consumer opens from now on; TLS sockets too (records of 16 KiB)."""
     manager = getattr(consumer, "_manager", None)
     build = getattr(manager, "_build_transport", None)
@@ -222,33 +221,11 @@ def receive_in_large_pieces(consumer: Any) -> bool:
     async def build_transport(node: Any, timeout_at: float | None = None) -> Any:
         transport = await build(node, timeout_at=timeout_at)
         if type(transport) in {KafkaTCPTransport, KafkaSSLTransport}:
-            transport._sock_recv = lambda: receive(transport._sock)
+            transport._sock_recv = functools.partial(receive, transport)
         return transport
 
     manager._build_transport = build_transport
     return True
-
-
-def receive(socket: Any) -> tuple[bytes, Exception | None]:
-    """All that has arrived, as KafkaTCPTransport._sock_recv returns it: bytes, and why there will be no more."""
-    pieces: list[bytes] = []
-    left = RECEIVE_BYTES_AT_ONCE
-    error: Exception | None = None
-    decrypted = getattr(socket, "pending", lambda: 0)  # of TLS; nothing wakes the loop for what OpenSSL has already
-    while left > 0 or decrypted():
-        try:
-            piece = socket.recv(RECEIVE_BYTES)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            break
-        except (OSError, AttributeError) as failure:  # AttributeError: closed meanwhile, the socket is None
-            error = KafkaConnectionError(failure)
-            break
-        if not piece:
-            error = KafkaConnectionError("socket disconnected")
-            break
-        pieces.append(piece)
-        left -= len(piece)
-    return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), error
 
 
 def leave_positions_alone(consumer: Any) -> bool:

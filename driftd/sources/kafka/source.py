@@ -226,7 +226,7 @@ class KafkaSource:
             log.warning("kafka-python is not the version we know: reading with its own unpacker, which is slower")
             self._consumer.config["max_poll_records"] = self.settings.max_poll_records
         patches.finish_partitions(self._consumer)
-        patches.receive_in_large_pieces(self._consumer)
+        patches.receive_in_place(self._consumer)
         patches.leave_positions_alone(self._consumer)
         patches.announce_revocation(self._consumer, self._group.hand_over_first)
         patches.finish_rebalances(self._consumer)

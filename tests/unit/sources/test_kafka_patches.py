@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import ssl
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import lz4.frame  # type: ignore[import-untyped]
 import pytest
@@ -186,52 +184,6 @@ def test_the_next_fetch_is_under_way_once_all_of_an_answer_is_handed_over() -> N
 
 def test_an_answer_that_came_at_a_bad_moment_is_not_slept_over() -> None:
     assert fetching([["a"]], late=1).fetch_records(1) == (["a"], False)
-
-
-@pytest.mark.parametrize(
-    ("chunks", "expected", "broken"),
-    [
-        pytest.param([b"a", b"b", BlockingIOError()], b"ab", False, id="all that is there"),
-        pytest.param([BlockingIOError()], b"", False, id="nothing"),
-        pytest.param([b"a", b""], b"a", True, id="closed by the broker"),
-        pytest.param([b"a", ConnectionResetError()], b"a", True, id="reset"),
-    ],
-)
-def test_the_socket_is_read_until_it_would_block(chunks: list[Any], expected: bytes, broken: bool) -> None:
-    class Socket:
-        def recv(self, _: int) -> bytes:
-            chunk = chunks.pop(0)
-            if isinstance(chunk, Exception):
-                raise chunk
-            return bytes(chunk)
-
-    data, error = patches.receive(Socket())
-    assert (data, error is not None) == (expected, broken)
-
-
-class Tls:
-    """A socket that sends for as long as it is asked, in records of 16 KiB that come in ``burst`` at a time."""
-
-    def __init__(self, burst: int) -> None:
-        self.burst, self.left = burst, burst
-
-    def recv(self, _: int) -> bytes:
-        if not self.left:
-            raise ssl.SSLWantReadError
-        self.left -= 1
-        return bytes(16 << 10)
-
-    def pending(self) -> int:
-        return self.left % 3  # OpenSSL has decrypted up to two records more
-
-
-@pytest.mark.parametrize(("burst", "read"), [(0, 0), (3, 3), (5000, 128)])
-def test_of_tls_no_more_is_read_at_once_but_all_that_is_decrypted(burst: int, read: int) -> None:
-    socket = Tls(burst)
-    data, error = patches.receive(socket)
-    assert error is None
-    assert read <= len(data) >> 14 <= read + 2
-    assert not socket.pending()
 
 
 def test_every_error_of_the_library_that_driftd_names_exists() -> None:
