@@ -19,8 +19,8 @@ from driftd.config.settings import MappingSection
 from driftd.core.event import EventBatch
 from driftd.decode import Limits, format_names
 from driftd.sources.files.source import open_events
-from tests.docs.test_any_record import driftd
 from tests.servers.registry import serving
+from tests.stage.forked import driftd
 from tests.unit.decode.formats.make import SAMPLES, by_id
 from tests.unit.decode.make import only
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +11,7 @@ import pytest
 
 from tests.bench.events import RATE, START, values
 from tests.servers.kafka import Broker
+from tests.stage.forked import driftd
 
 pytestmark = pytest.mark.integration
 
@@ -44,19 +42,6 @@ def topic(kafka: Broker) -> str:
     name = kafka.create_topic("cli", configs=configs)
     kafka.produce(name, drifting(), timestamp_ms=int(1000 * (START + EVENTS / RATE)))
     return name
-
-
-def driftd(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command in a folder without driftd.yaml and an environment without DRIFTD_ variables."""
-    return subprocess.run(
-        [sys.executable, "-m", "driftd", *words],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if not name.startswith("DRIFTD_")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def replay(folder: Path, findings: str, *words: str) -> list[dict[str, Any]]:

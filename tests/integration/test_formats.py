@@ -17,10 +17,11 @@ import pytest
 from tests.bench import platforms
 from tests.bench.events import START
 from tests.docs.test_formats import EVENT
-from tests.integration.test_cli_kafka import WINDOWS, driftd
+from tests.integration.test_cli_kafka import WINDOWS
 from tests.servers.kafka import Broker, closing
 from tests.servers.registry import Registry
 from tests.stage.daemon import DriftdProcess
+from tests.stage.forked import driftd
 from tests.unit.decode.formats.inference import message
 from tests.unit.decode.formats.make import SAMPLES, Sent, kserve
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 
 from tests.bench.events import START
-from tests.integration.test_cli_kafka import WINDOWS, driftd
+from tests.integration.test_cli_kafka import WINDOWS
 from tests.servers.kafka import Broker
+from tests.stage.forked import driftd
 
 pytestmark = pytest.mark.integration
 

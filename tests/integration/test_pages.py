@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pytest
@@ -15,6 +12,8 @@ from driftd.engine.desk import Done
 from driftd.metrics.aggregates import ModelCounts
 from driftd.web import HttpServer, Snapshot, Views
 from driftd.web.pages import frame
+from tests.servers.browser import Tab
+from tests.stage.daemon import wait_until
 from tests.stage.judgement import finding, judgement
 from tests.stage.snapshot import incidents, many, snapshot, view
 
@@ -39,30 +38,10 @@ MEASURE: Final = """
     const what = e.tagName + "." + e.getAttribute("class") + ":" + e.textContent.trim().slice(0, 30);
     if ((a + .05) / (b + .05) < 4.5) poor.push(what);
   }
-  const wide = document.documentElement.scrollWidth - innerWidth;
-  document.title = "measured overflow=" + wide + " poor=" + JSON.stringify([...new Set(poor)].slice(0, 5));
-})();
+  return {wider: document.documentElement.scrollWidth - innerWidth, poor: [...new Set(poor)].slice(0, 5)};
+})()
 """
-"""Runs in the page in the place of its script: how far it is wider than the window, and text that is hard to read."""
-
-Browse = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def browse(chromium: str, tmp_path: Path) -> Browse:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-            "--hide-scrollbars",
-        ]
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        return subprocess.run([*command, profile, *arguments], capture_output=True, text=True, timeout=120, check=True)
-
-    return run
+"""Of a page: how far it is wider than the window, and text that is hard to read."""
 
 
 class Stage:
@@ -94,87 +73,55 @@ def address(stage: Stage) -> Iterator[str]:
     server.close(1)
 
 
-@pytest.fixture
-def measuring(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages' script is one that measures them."""
-    plain = frame.static
-    monkeypatch.setattr(frame, "static", lambda name: MEASURE.encode() if name == "driftd.js" else plain(name))
-
-
 def still(target: str) -> str:
     return f"{target}{'&' if '?' in target else '?'}refresh=off"
 
 
-def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """What the page's console says, chiefly of the content security policy."""
-    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 1920)])
-def test_the_pages_are_painted_without_a_complaint(
-    browse: Browse, address: str, tmp_path: Path, scheme: str, width: int
-) -> None:
-    dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 390), ("dark", 390), ("light", 1280), ("dark", 1280), ("dark", 1920)]
+)
+def test_the_pages_are_painted_fit_the_window_and_can_be_read(tab: Tab, address: str, scheme: str, width: int) -> None:
+    tab.look(width, scheme)
     for target in PAGES:
-        picture = tmp_path / "page.png"
-        done = browse(f"--window-size={width},1400", *dark, f"--screenshot={picture}", f"{address}{still(target)}")
-        assert complaints(done) == []
-        assert picture.stat().st_size > 20_000, target  # an unstyled or empty page is far smaller
+        tab.go(f"{address}{still(target)}")
+        assert tab.complaints == []
+        assert len(tab.picture) > 20_000, target  # an unstyled or empty page is far smaller
+        found = tab.run(MEASURE)
+        assert found["wider"] <= 0, f"{target} is {found['wider']} px too wide"
+        assert found["poor"] == [], target
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.usefixtures("measuring")
-def test_nothing_is_wider_than_the_window_and_all_text_is_readable(
-    browse: Browse, address: str, width: int, theme: str
-) -> None:
-    dark = ["--blink-settings=preferredColorScheme=0"] if theme == "dark" else []
-    for target in PAGES:
-        done = browse(f"--window-size={width},1400", *dark, "--dump-dom", f"{address}{still(target)}")
-        found = re.search(r"<title>measured overflow=(-?\d+) poor=(.*?)</title>", done.stdout)
-        assert found, target
-        assert int(found[1]) <= 0, f"{target} is {found[1]} px too wide"
-        assert found[2] == "[]", f"{target}: {found[2]}"
-
-
-@pytest.mark.usefixtures("measuring")
-def test_a_hundred_models_fit_too(browse: Browse, address: str, stage: Stage) -> None:
+def test_a_hundred_models_fit_too(tab: Tab, address: str, stage: Stage) -> None:
     stage.shown = many(100, 20)
-    done = browse("--window-size=390,1400", "--dump-dom", f"{address}{still('/')}")
-    assert "<title>measured overflow=0 " in done.stdout
-    assert done.stdout.count('role="row"') == 101
+    tab.look(390)
+    tab.go(f"{address}{still('/')}")
+    assert tab.run(MEASURE)["wider"] == 0
+    assert tab.dom.count('role="row"') == 101
 
 
-def test_the_script_filters_while_one_types(browse: Browse, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    typed = b"""const q = document.querySelector("input[type=search]"); q.value = "CHURN";
+def test_the_script_filters_while_one_types(tab: Tab, address: str) -> None:
+    tab.go(f"{address}{still('/')}")
+    left = """const q = document.querySelector("input[type=search]"); q.value = "CHURN";
         q.dispatchEvent(new Event("input"));
-        const left = [...document.querySelectorAll("tr[data-name]")].filter(r => !r.hidden);
-        document.title = left.map(r => r.dataset.name);"""
-    plain = frame.static
-    monkeypatch.setattr(frame, "static", lambda name: plain(name) + (typed if name == "driftd.js" else b""))
-    done = browse("--dump-dom", f"{address}{still('/')}")
-    assert complaints(done) == []
-    assert "<title>churn tenure</title>" in done.stdout
+        [...document.querySelectorAll("tr[data-name]")].filter(r => !r.hidden).map(r => r.dataset.name).join()"""
+    assert tab.run(left) == "churn tenure"
+    assert tab.complaints == []
 
 
-def test_a_form_is_sent_by_a_browser_and_leads_back(
-    browse: Browse, address: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_form_is_sent_by_a_browser_and_leads_back(tab: Tab, address: str, stage: Stage) -> None:
     """With the headers that a browser sends: with another referrer policy its Origin would be null, and be refused."""
-    typed = b"""const form = document.querySelector("input[value=rebaseline]")?.form;
-        if (form && !sessionStorage.sent) { sessionStorage.sent = 1; form.because.value = "in cents";
-          form.elements.as.value = "anna"; form.requestSubmit(); }"""
-    plain = frame.static
-    monkeypatch.setattr(frame, "static", lambda name: typed if name == "driftd.js" else plain(name))
-    done = browse("--dump-dom", "--virtual-time-budget=4000", f"{address}{still('/model?model=fraud')}")
-    assert complaints(done) == []
+    tab.go(f"{address}{still('/model?model=fraud')}")
+    tab.run("""const form = document.querySelector("input[value=rebaseline]").form;
+        form.because.value = "in cents"; form.elements.as.value = "anna"; form.requestSubmit(); window.left = 1""")
+    wait_until(lambda: tab.run("document.readyState == 'complete' && !window.left"), "the page that it leads back to")
     (act,) = stage.acts
     assert (act.deed, act.who, act.why, act.model) == (Deed.REBASELINE, "local as anna", "in cents", "fraud")
-    assert "<h1>" in done.stdout
-    assert "fraud" in done.stdout
+    assert tab.complaints == []
+    assert "<h1>" in tab.dom
+    assert "fraud" in tab.dom
 
 
-def test_hostile_names_run_nothing(browse: Browse, address: str, stage: Stage) -> None:
+def test_hostile_names_run_nothing(tab: Tab, address: str, stage: Stage) -> None:
     j = judgement(HOSTILE, [HOSTILE, f"cat{HOSTILE}"], versions=(HOSTILE,), kinds={0: "missing"})
     found = [finding(HOSTILE, HOSTILE, because=HOSTILE)]
     counts = ModelCounts(1, refused={HOSTILE: 2})
@@ -185,8 +132,8 @@ def test_hostile_names_run_nothing(browse: Browse, address: str, stage: Stage) -
     paths = ("/", "/findings", "/health", "/incidents", *(f"/incident?id={i.id}" for i in told))
     targets = (frame.model_link(HOSTILE), frame.channel_link(HOSTILE, HOSTILE), *paths)
     for target in targets:
-        done = browse("--dump-dom", f"{address}{still(target)}")
-        assert complaints(done) == []  # a script that the policy had to stop would be one
-        assert "<title>owned" not in done.stdout
-        assert done.stdout.count("<script") == 1
-        assert "&lt;script&gt;" in done.stdout
+        tab.go(f"{address}{still(target)}")
+        assert tab.complaints == []  # a script that the policy had to stop would be one
+        assert tab.run("document.title") != "owned"
+        assert tab.dom.count("<script") == 1
+        assert "&lt;script&gt;" in tab.dom

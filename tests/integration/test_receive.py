@@ -26,10 +26,11 @@ import yaml
 from driftd.client import Client, Drop
 from tests.bench.events import START
 from tests.integration.kafka_helpers import reading, settings
-from tests.integration.test_cli_kafka import WINDOWS, driftd
+from tests.integration.test_cli_kafka import WINDOWS
 from tests.servers import find_free_port
 from tests.servers.kafka import Broker, LocalBroker
 from tests.stage.daemon import wait_until
+from tests.stage.forked import driftd
 
 pytestmark = pytest.mark.integration
 

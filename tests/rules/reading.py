@@ -1,8 +1,9 @@
-"""What alert_rules/ and the dashboards say, read for the tests."""
+"""What alert_rules/ and the dashboards say, read for the tests, once: none of them changes what it is given."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ RUNBOOKS: Final = sorted((RULES / "runbooks").glob("*.md"))
 _METRIC = re.compile(r"\bdriftd_[a-z0-9_]+")
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     return [
         rule for path in RULE_FILES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]
@@ -31,6 +33,7 @@ def recorded() -> set[str]:
     return {rule["record"] for rule in rules() if "record" in rule}
 
 
+@cache
 def rule_tests() -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """(test file, test) pairs of promtool's unit tests."""
     files = [yaml.safe_load(path.read_text()) for path in TEST_FILES]
