@@ -39,7 +39,8 @@ servers: $(VENV)/.dev  ## The real servers of the integration tests: Kafka, Prom
 	@$(BIN)/python -m tests.servers.kafka --install || echo "servers: no local Kafka; its tests need Docker, DRIFTD_TEST_BOOTSTRAP_SERVERS or Java and Maven" >&2
 	@$(BIN)/python -m tests.servers.prometheus --install || echo "servers: no Prometheus, Alertmanager or Chromium; their tests need apt-get as root" >&2
 
-# A worker a core; the tests of a file stay together, those that wait for servers come first (tests/conftest.py).
+# Workers for cores and for waiting; the tests of a file stay together, those that wait for servers come first
+# (tests/conftest.py).
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 test: servers  ## All tests, with the real servers; ARGS='-k name' chooses, ARGS='-n0 --pdb' debugs in one process

@@ -43,6 +43,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """For ``-n auto`` two more than xdist would take, which are as many as there are cores: tests with servers wait for
+    them.
+    """
+    cores = yield
+    given = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
+    return cores if given or "not integration" in config.option.markexpr else cores + 2
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Workers begin with the files whose tests wait for servers: at the end all have something to do until the end."""

@@ -45,7 +45,7 @@ def filled(broker: Broker, partitions: int) -> str:
 def watched(broker: Broker, topic: str, folder: Path) -> dict[str, Any]:
     """driftd with its defaults until it has judged nearly all."""
     kafka = {"bootstrap_servers": broker.bootstrap, "topics": [topic], "group_id": topic, "start": "earliest"}
-    daemon = DriftdProcess(folder, {"kafka": kafka, "state": {"checkpoint_seconds": 10}}).start()
+    daemon = DriftdProcess(folder, {"kafka": kafka, "state": {"checkpoint_seconds": 10}}, forked=False).start()
     daemon.wait_ready()
     began, age = time.monotonic(), 0.0
     try:

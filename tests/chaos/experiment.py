@@ -61,7 +61,7 @@ class Stage:
         for number in range(count):
             member = f"{name}-{number}"
             kafka = {"group_id": name, **settings["kafka"], "group_instance_id": member}
-            made.append(DriftdProcess(self.folder / member, {**settings, "kafka": kafka}))
+            made.append(DriftdProcess(self.folder / member, {**settings, "kafka": kafka}, forked=False))
         self.daemons += made
         return made
 

@@ -5,8 +5,6 @@ normal is quiet until the next fault.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from tests.servers.kafka import Broker
 from tests.servers.prometheus import Prometheus, StartAlertmanager, StartPrometheus, Webhook, serving_webhook
 from tests.servers.prometheus import wait_until as wait_for
 from tests.stage.daemon import DriftdProcess
+from tests.stage.forked import driftd
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -76,8 +75,7 @@ class Shop:
         self.driftd.wait(lambda: self.driftd.metrics().get(key) == status, f"status {status}")
 
     def cli(self, *words: str) -> str:
-        command = [sys.executable, "-m", "driftd", *words, "--url", f"http://127.0.0.1:{self.driftd.port}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = driftd(self.driftd.folder, *words, "--url", f"http://127.0.0.1:{self.driftd.port}")
         assert done.returncode == 0, done.stderr
         return done.stdout
 

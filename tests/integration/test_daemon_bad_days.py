@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from tests.integration.kafka_helpers import reading
 from tests.integration.kafka_helpers import settings as kafka_settings
 from tests.servers.kafka import PASSWORD, USER, Broker, LocalBroker
 from tests.stage.daemon import DriftdProcess, wait_until
+from tests.stage.forked import driftd
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -40,8 +39,10 @@ def settings(broker: Broker, topic: str, member: str = "one", **sections: Any) -
     }
 
 
-def started(daemons: list[DriftdProcess], folder: Path, config: dict[str, Any]) -> DriftdProcess:
-    daemon = DriftdProcess(folder, config)
+def started(
+    daemons: list[DriftdProcess], folder: Path, config: dict[str, Any], *, forked: bool = True
+) -> DriftdProcess:
+    daemon = DriftdProcess(folder, config, forked=forked)
     daemons.append(daemon)
     return daemon.start()
 
@@ -103,7 +104,7 @@ def test_a_broker_that_goes_away_for_a_while_loses_nothing_and_readiness_tells(
     daemon.wait(lambda: daemon.get("/-/ready")[0] == 503, "readiness to tell")
     assert daemon.value("driftd_kafka_connected") == 0
     assert daemon.get("/-/healthy")[0] == 200  # restarting driftd would help nobody
-    time.sleep(30)
+    time.sleep(12)  # twice its session in the group
     assert daemon.alive
     own_kafka.start()
     own_kafka.produce(topic, list(values(1500))[1000:])
@@ -328,7 +329,7 @@ def test_a_record_of_100_mb_is_rejected_unread_in_bounded_memory_and_reading_goe
     letters = own_kafka.create_topic("letters")
     config = settings(own_kafka, topic)
     config["kafka"]["dead_letter_topic"] = letters
-    daemon = started(daemons, tmp_path, config)
+    daemon = started(daemons, tmp_path, config, forked=False)
     own_kafka.produce(topic, list(values(300)))
     own_kafka.produce(topic, [bytes(100 << 20)], max_request_size=200 << 20, request_timeout_ms=60_000)
     own_kafka.produce(topic, list(values(200)))
@@ -550,12 +551,12 @@ def test_a_silent_model_leaves_the_pages_comes_back_and_is_forgotten_for_good(
     daemon.wait(lambda: daemon.value("driftd_retired_models") == 1, "the model to be retired still")
     kafka.produce(topic, list(values(700))[600:])
     daemon.wait(lambda: daemon.value("driftd_predictions_total", model="flight-delay") == 700, "the model to be back")
-    command = [sys.executable, "-m", "driftd", "forget", "flight-delay", "--state-dir", str(tmp_path / "state")]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ("forget", "flight-delay", "--state-dir", str(tmp_path / "state"))
+    refused = driftd(tmp_path, *command)
     assert refused.returncode == 4
     assert "another driftd" in refused.stderr
     assert daemon.terminate() == 0
-    assert "700 predictions" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "700 predictions" in driftd(tmp_path, *command).stdout
     daemon.start()
     daemon.wait_ready()
     assert 'model="' not in daemon.get("/metrics")[1]

@@ -186,7 +186,7 @@ def collect(folder: Path) -> dict[str, list[dict[str, Any]]]:
             },
             "http": {"external_url": "https://driftd.example"},
         }
-        driftd = DriftdProcess(folder / "driftd", settings).start()
+        driftd = DriftdProcess(folder / "driftd", settings, forked=False).start()
         alertmanager = run_alertmanager(folder, _routes(pager.url))
         prometheus = run_prometheus(
             folder, {"driftd": [f"127.0.0.1:{driftd.port}"]}, quick_rules(folder), alertmanager.url

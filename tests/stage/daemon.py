@@ -19,6 +19,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import find_free_port
+from tests.stage.forked import Forked
 
 T = TypeVar("T")
 PATIENCE = 60.0
@@ -43,13 +44,17 @@ def wait_until(look: Callable[[], T | None], what: str, seconds: float = PATIENC
 
 @dataclass
 class DriftdProcess:
-    """One daemon in ``folder``: its configuration, state, findings and log are there."""
+    """One daemon in ``folder``: its configuration, state, findings and log are there.
+
+    Not ``forked`` where its memory or processor time is looked at: then it is `python -m driftd`.
+    """
 
     folder: Path
     settings: dict[str, Any]
     port: int = field(default_factory=find_free_port)
     options: tuple[str, ...] = ()
-    process: subprocess.Popen[bytes] | None = None
+    forked: bool = True
+    process: subprocess.Popen[bytes] | Forked | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,10 +71,14 @@ class DriftdProcess:
         (self.folder / "driftd.yaml").write_text(yaml.safe_dump(merged))
 
     def start(self, environment: Mapping[str, str] | None = None) -> DriftdProcess:
-        """``environment`` is added to ours."""
+        """``environment`` is added to ours, and has to be there when Python starts."""
+        words = ["run", "--config", "driftd.yaml", *self.options]
+        if self.forked and environment is None:
+            self.process = Forked(words, self.folder, self.log_file, self.log_file)
+            return self
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "driftd", "run", "--config", "driftd.yaml", *self.options],
+                [sys.executable, "-m", "driftd", *words],
                 cwd=self.folder,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,

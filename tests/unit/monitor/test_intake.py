@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from itertools import chain
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -81,9 +80,17 @@ def evaluated(
     return frozen(p, state), findings
 
 
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_a_message_that_comes_again_changes_nothing(reference: Reference, data: st.DataObject) -> None:
+@dataclass(frozen=True)
+class Story:
+    """Panes of two sources in three rounds, each as it closes, and what is made of them."""
+
+    rounds: list[list[ClosedPane]]
+    reached: tuple[int, int, int]
+    expected: tuple[bytes, list[Finding]]
+
+
+@pytest.fixture(scope="module")
+def story(reference: Reference) -> Story:
     batch = stream(np.random.default_rng(2), 600, shift_at=200)
     half = np.arange(len(batch)) % 2 == 0
     panes = [
@@ -92,22 +99,31 @@ def test_a_message_that_comes_again_changes_nothing(reference: Reference, data: 
     ]
     numbers = sorted({pane.number for pane in panes})
     third = numbers[len(numbers) // 3], numbers[2 * len(numbers) // 3], numbers[-1]
-    once = [[p for p in panes if low < p.number <= high] for low, high in zip((-1, *third), third, strict=False)]
+    rounds = [[p for p in panes if low < p.number <= high] for low, high in zip((-1, *third), third, strict=False)]
+    return Story(rounds, third, evaluated(pipeline(), reference, rounds, third))
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_message_that_comes_again_changes_nothing(reference: Reference, story: Story, data: st.DataObject) -> None:
     again = []
-    for i, messages in enumerate(once):
+    for i, messages in enumerate(story.rounds):
         # each at least once, in any order; and some of the rounds before, whose panes have been evaluated
-        repeated = data.draw(st.lists(st.sampled_from([m for part in once[: i + 1] for m in part]), max_size=20))
+        repeated = data.draw(
+            st.lists(st.sampled_from([m for part in story.rounds[: i + 1] for m in part]), max_size=20)
+        )
         again.append(data.draw(st.permutations([*messages, *repeated])))
-    expected = evaluated(pipeline(), reference, once, third)
-    assert any(f.feature == "x" for f in expected[1])
-    assert evaluated(pipeline(), reference, again, third) == expected
-    # the panes of a source as one message; and all of them again, by a source that was interrupted
-    blocks = [[block(mine) for source in (A, B) if (mine := [p for p in part if p.source == source])] for part in once]
-    assert evaluated(pipeline(), reference, blocks, third) == expected
-    assert (
-        evaluated(pipeline(), reference, [blocks[0], blocks[0] + blocks[1], [*chain.from_iterable(blocks)]], third)
-        == expected
+    assert evaluated(pipeline(), reference, again, story.reached) == story.expected
+
+
+def test_panes_of_a_source_may_come_as_one_message_and_all_of_them_again(reference: Reference, story: Story) -> None:
+    """Again by a source that was interrupted."""
+    assert any(f.feature == "x" for f in story.expected[1])
+    first, second, third = (
+        [block(mine) for source in (A, B) if (mine := [p for p in part if p.source == source])] for part in story.rounds
     )
+    for rounds in ([first, second, third], [first, [*first, *second], [*first, *second, *third]]):
+        assert evaluated(pipeline(), reference, rounds, story.reached) == story.expected
 
 
 @settings(max_examples=15, deadline=None)
