@@ -32,7 +32,7 @@ _SHARES: Final = {
 }
 """Kinds that are about a share: what is said, with what is usual in brackets behind it."""
 _SHOWN: Final = 2
-"""Models whose sizes have room in a sentence."""
+"""Models whose names, or sizes, have room in a sentence."""
 _FAILED: Final = {"is": "{share} of requests fail", "was": "{share} of requests failed"}
 _LARGE: Final = 1000.0
 """Factors above it are told as "over 1,000 times"."""
@@ -92,12 +92,10 @@ def _composed(
     bracket: bool,
     reach: bool,
 ) -> str:
-    said, aside, rest = _what(i, names, unchanged(i, changed), bracket=bracket)
+    who, said, aside, rest = _what(i, names, unchanged(i, changed), bracket=bracket)
     if where:
         rest = "; other segments unchanged" if len(where) == 1 else ""
     rest = _version(i) + rest
-    models = i.models
-    who = cut(models[0], names) if len(models) == 1 else f"{len(models)} models"
     parts = [f"{who}: {said}", *([aside] if aside else []), *([_within(where, names)] if where else []), _time(i, now)]
     return " ".join(parts) + (rest if reach and i.ended is None else "")
 
@@ -108,29 +106,36 @@ def _within(where: Sequence[str], names: int) -> str:
     return f"in {cut(where[0], names)}" + (f" and {more} more {plural('segment', more)}" if more else "")
 
 
-def _what(i: Incident, names: int, calm: int, *, bracket: bool) -> tuple[str, str, str]:
-    """What has happened, what may stand in brackets behind it, and what has not."""
-    be, many = "is" if i.ended is None else "was", len(i.models) > 1
+def _what(i: Incident, names: int, calm: int, *, bracket: bool) -> tuple[str, str, str, str]:
+    """Whom it happened to, what, what may stand in brackets behind it, and what has not."""
+    be, many, who = "is" if i.ended is None else "was", len(i.models) > 1, _who(i.models, names)
     first = _common(i) or i.first
     if many and not i.everything and (each := _by_model(i, names, be, bracket=bracket)):
-        return each, "", ""
+        return f"{len(i.models)} models", each, "", ""
     said, aside = _phrase(cut(first.channel, names), first, be, names)
     aside = aside if bracket else ""
     if i.everything and len(i.parts) > 1:
         total, changed = sum(n for _, n in i.totals), len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
         count = f"all {total}" if changed >= total else f"{changed} of {total}"
-        return f"{count} channels changed", f"({said})" if bracket else "", "; probably the pipeline"
+        return who, f"{count} channels changed", f"({said})" if bracket else "", "; probably the pipeline"
     if many:
-        shown = [cut(model, names) for model in i.models[:2]]
-        rest = len(i.models) - len(shown)
-        return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
+        return who, said, aside, ""
     told = {first.channel, first.detail.removeprefix(WITH) if first.cause == Cause.SWAPPED else ""}
     told.add(JOINT)  # how channels move together is no channel
     alive = [p for p in i.parts if (p.ended is None or i.ended is not None) and p.channel not in told]
     more = len(alive)
     if more > 0:
         said, aside = f"{said}{f' {aside}' if aside else ''} and {more} more {plural('channel', more)} changed", ""
-    return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
+    return who, said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
+
+
+def _who(models: Sequence[str], names: int) -> str:
+    """``fraud``, ``fraud and churn``, ``fraud + 4 models``: never a number alone, which nobody can look up."""
+    shown = [cut(model, names) for model in models[:_SHOWN]]
+    if len(models) > _SHOWN or (len(models) > 1 and names == _NAMES[-1]):
+        more = len(models) - 1
+        return f"{shown[0]} + {more} {plural('model', more)}"
+    return " and ".join(shown)
 
 
 def _by_model(i: Incident, names: int, be: str, *, bracket: bool) -> str:

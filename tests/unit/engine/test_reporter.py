@@ -129,7 +129,7 @@ def test_pages_of_models_with_one_cause_share_an_incident_that_stays(
     assert sentences() == {"fraud: amount 100% missing (usually 0%)"}
     break_down("churn", "amount", 720.0)
     assert shown() == first | {"churn": ("1", first["fraud"][1])}
-    assert sentences() == {"2 models: amount 100% missing (usually 0%)"}
+    assert sentences() == {"fraud and churn: amount 100% missing (usually 0%)"}
     before = state.models[Slice("fraud")]
     before.incidents = folded(before.incidents, [finding("amount", 900.0, OK, PAGE, model="fraud")], 9)
     assert shown() == first | {"churn": ("1", first["fraud"][1])}

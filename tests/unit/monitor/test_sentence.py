@@ -198,7 +198,11 @@ def test_several_models() -> None:
         return folded((), [one, call(BEGIN + 60, channel, model=model)], 9)
 
     same = together(i for k in range(5) for i in of(f"m{k}", "amount", "missing", 1.0))
-    assert sentence(same[0], NOW) == "5 models: amount 100% missing (usually 0%) since 14:20 UTC; m0, m1 and 3 more"
+    assert sentence(same[0], NOW) == "m0 + 4 models: amount 100% missing (usually 0%) since 14:20 UTC"
+    two = together(i for name in ("a" * 50, "b" * 50) for i in of(name, "amount", "missing", 1.0))
+    assert sentence(two[0], NOW) == (
+        "aaaaaaaaaaaaa…aaaaaaaaaaaaaa and bbbbbbbbbbbbb…bbbbbbbbbbbbbb: amount 100% missing since 14:20 UTC"
+    )
     (kind,) = together([*of("a", "age", "missing", 0.6), *of("b", "sex", "missing", 0.5)])
     assert sentence(kind, NOW) == "2 models: age 60% missing in a, sex 50% missing in b since 14:20 UTC"
     (sizes,) = together(i for k, v in enumerate([0.99, 0.98, 0.99, 0.6]) for i in of(f"m{k}", "amount", "missing", v))
