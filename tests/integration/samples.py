@@ -120,7 +120,7 @@ def seldon(call: Call) -> Iterator[Record]:
     raw = base64.b64decode(asked["rawInputContents"][0])  # type: ignore[arg-type]
     asked["inputs"][0]["contents"]["intContents"][0] = amount  # type: ignore[index]
     first = base64.b64encode(struct.pack("<i", amount) + raw[4:]).decode()
-    asked["rawInputContents"] = [first, asked["rawInputContents"][1]]  # type: ignore[list-item]
+    asked["rawInputContents"] = [first, asked["rawInputContents"][1]]
     key = f"0.tfsimple-extended.call-{call.number}".encode()
     yield Record(message("Request", asked), key=key)
     yield Record(message("Response", ANSWER), key=key, topic=1, after=0.004)
