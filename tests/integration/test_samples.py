@@ -58,6 +58,7 @@ def test_a_record_of_a_platforms_own_ends_in_a_finding(kafka: Broker, tmp_path: 
     words = ("--bootstrap-servers", kafka.bootstrap, "--topic", topic, "--findings", "found.jsonl", *WINDOWS)
     done = driftd(tmp_path, "replay", "--reference-events", str(LEARNED), *words)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     assert re.search(rf"accepted {CALLS * sample.rows} \+ rejected 0 \+ late 0 ", done.stderr)
     assert sample.finding in found_in(tmp_path)
     assert {channel for _, channel in found_in(tmp_path)} <= {sample.finding[1], None}

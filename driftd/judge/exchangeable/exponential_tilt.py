@@ -24,6 +24,8 @@ RATIOS: Final = np.linspace(0, 1, 9)
 ERRORS: Final = 1.5
 """Standard errors of the reference's variance by which K is raised. Measured: test_independent holds the bound for
 heavy tails on references of 300."""
+LARGEST_POWER: Final = 700.0
+"""From 709.8 on e to the power of it is no float. Rare values of a reference of few events can lie so far out."""
 SPENT: Final = 150.0
 """delta**2 e from where on a size is given up. Chosen: e**75 of evidence; a mean that had moved so far would have been
 found long before, and the error of K grows with it."""
@@ -36,8 +38,14 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
     fourth = np.sum(share * score**4, axis=1)
     raised = 1 + ERRORS * np.sqrt(np.maximum(fourth - 1, 0.0) / np.maximum(events, 1))
 
+    large = np.max(np.abs(score), initial=0.0) * np.max(np.abs(deltas), initial=0.0) > LARGEST_POWER
+
     def k(theta: float) -> Floats:
-        out: Floats = np.log(np.sum(share * np.exp(theta * score), axis=1))
+        power, far = theta * score, 0.0
+        if large:
+            power = np.where(share > 0, power, -np.inf)
+            far = np.maximum(np.max(power, axis=1, keepdims=True) - LARGEST_POWER, 0.0)
+        out: Floats = np.log(np.sum(share * np.exp(power - far), axis=1)) + np.ravel(far)
         return out
 
     out = np.empty((len(share), len(deltas), len(RATIOS)))

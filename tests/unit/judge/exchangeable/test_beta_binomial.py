@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import betaln
+from scipy.special import betaln, logsumexp
 from scipy.stats import binom, norm
 
 from driftd.judge.exchangeable import exponential_tilt
@@ -91,3 +91,15 @@ def test_tilts_of_a_normal_score_are_the_likelihood_ratio() -> None:
     share = norm.pdf(z) / norm.pdf(z).sum()
     h = exponential_tilt.table(share[None], z[None], np.array([1e12]), np.array([0.4]))
     assert h[0, 0] == pytest.approx(0.4**2 / 2, rel=1e-4)
+
+
+def test_a_mean_of_values_far_apart_has_a_cost_that_is_a_number() -> None:
+    """Where e to the power of a value is more than a float, and where a value has no share at all."""
+    share = np.array([[0.5, 0.499999, 1e-6, 0.0], [0.5, 0.5, 0.0, 0.0]])
+    score = np.array([[-1.0, 1, 900, 2000], [-1, 1, 0, 9]])
+    delta = 3.0
+    with np.errstate(all="raise", under="ignore"):
+        found = exponential_tilt.table(share, score, np.full(2, 1e12), np.array([delta]))[:, 0, 4]
+    wanted = [sum(logsumexp(delta * half * score[row], b=share[row]) / 0.5 for half in (0.5, -0.5)) for row in range(2)]
+    raised = 1 + 1.5 * np.sqrt(np.maximum(np.sum(share * score**4, axis=1) - 1, 0) / 1e12)
+    assert found == pytest.approx(np.array(wanted) * raised)
