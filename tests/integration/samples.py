@@ -4,8 +4,8 @@ Each function takes a sample and gives it another time, id and amount, by the sa
 place where the bytes are as many. Nothing else of the record is touched.
 
 What cannot be varied here, since only the platform's code writes it: lengths of tensors, texts and counts in Protobuf
-(TensorFlow Serving, Merlin, OpenTelemetry, KServe's messages). Left out: feast.parquet (rows of a file; Feast writes no
-topic), failed calls and Merlin's observations.
+(TensorFlow Serving, Merlin, OpenTelemetry, KServe's messages). Left out: failed calls and Merlin's observations. Feast
+and Hopsworks write tables: their rows are here as what copies them to a topic would write them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from driftd.core.event import Headers
 from driftd.decode.opening import PATH
+from driftd.sources.files.records import ParquetRecords
 from tests.unit.decode.formats.inference import message
 from tests.unit.decode.formats.make import SAMPLES, kserve, lines
 from tests.unit.decode.formats.test_kserve import IRIS
@@ -157,6 +158,20 @@ def bentoml(call: Call) -> Iterator[Record]:
         yield Record(encoded(made | {"amount": amount, "timestamp": stamp, "request_id": str(call.number)}), path)
 
 
+def feast(call: Call) -> Iterator[Record]:
+    (batch,) = ParquetRecords(str(SAMPLES / "feast.parquet")).batches()
+    for i, amount in enumerate(call.amounts):
+        row = json.loads(batch.values[0] or b"")
+        row |= {"driver_hourly_stats__conv_rate": amount, "__log_timestamp": call.moment}
+        yield Record(encoded(row | {"__request_id": f"call-{call.number}-{i}"}))
+
+
+def hopsworks(call: Call) -> Iterator[Record]:
+    for row, amount in zip(lines("hopsworks.jsonl"), call.amounts, strict=True):
+        stamp = call.moment.removesuffix("+00:00")
+        yield Record(encoded(json.loads(row) | {"amount": amount, "log_time": stamp}))
+
+
 def sagemaker(call: Call) -> Iterator[Record]:
     (line,) = lines("sagemaker.jsonl")
     made = json.loads(line)
@@ -203,9 +218,13 @@ def nanos(call: Call) -> int:
     return int(call.at * 1e9)
 
 
+def named(model: str) -> dict[str, Any]:
+    return {"model": {"value": model}}
+
+
 SAMPLED: Final = {
     "kserve-v1": Sample(kserve_v1, ("default/sklearn-iris", "f0")),
-    "kserve-v2": Sample(kserve_v2, ("default/sklearn-iris", "amount")),
+    "kserve-v2": Sample(kserve_v2, ("iris-v2", "amount"), mapping=named("iris-v2")),
     "mlserver": Sample(mlserver, ("fraud", "amount"), topics=("in", "out")),
     "seldon": Sample(
         seldon, ("default/tfsimple2", "INPUT0[0]"), rows=1,
@@ -215,12 +234,15 @@ SAMPLED: Final = {
         seldon_of_kserve, ("default/fraud", "amount"),
         topics=("default.model.fraud.inputs", "default.model.fraud.outputs"),
     ),
-    "mlrun": Sample(mlrun, ("fraud", "f0")),
+    "mlrun": Sample(mlrun, ("mlrun", "f0"), mapping=named("mlrun")),
     "bentoml": Sample(bentoml, ("fraud2", "amount"), mapping={"prediction": "features.verdict"}),
-    "sagemaker": Sample(sagemaker, ("churn", "f2"), rows=1, mapping={"model": {"value": "churn"}}),
-    "tfserving": Sample(tfserving, ("fraud", "amount")),
+    "sagemaker": Sample(sagemaker, ("churn", "f2"), rows=1, mapping=named("churn")),
+    "tfserving": Sample(tfserving, ("tfserving", "amount"), mapping=named("tfserving")),
+    "feast": Sample(feast, ("drivers", "driver_hourly_stats__conv_rate"), mapping=named("drivers")),
+    "hopsworks": Sample(hopsworks, ("hopsworks", "amount"), mapping=named("hopsworks")),
     "merlin": Sample(merlin, ("shop/fraud", "amount")),
     "opentelemetry-json": Sample(otlp_json, ("helpdesk/gpt-4o-mini", "output_tokens")),
-    "opentelemetry-protobuf": Sample(otlp_protobuf, ("helpdesk/gpt-4o-mini", "output_tokens")),
+    "opentelemetry-protobuf": Sample(otlp_protobuf, ("helpdesk", "output_tokens"), mapping=named("helpdesk")),
 }  # fmt: skip
-"""The model and channel of each are what its how-to says of such a record. The spans of a call are two: one failed."""
+"""The model and channel of each are what its how-to says of such a record; a model has another name where two samples
+have the same. The spans of a call are two: one failed."""
