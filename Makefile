@@ -35,8 +35,9 @@ demo: $(VENV)/.installed  ## Replay real data with drift in it and serve /metric
 dev: $(VENV)/.dev  ## The development environment
 
 # What cannot be installed here is said here; the tests that need it then skip with the same reason (with CI=true they fail).
-servers: $(VENV)/.dev  ## The real servers of the integration tests: Kafka, Prometheus, Alertmanager, a browser
+servers: $(VENV)/.dev  ## The real servers of the integration tests: Kafka, a schema registry, Prometheus, Alertmanager, a browser
 	@$(BIN)/python -m tests.servers.kafka --install || echo "servers: no local Kafka; its tests need Docker, DRIFTD_TEST_BOOTSTRAP_SERVERS or Java and Maven" >&2
+	@$(BIN)/python -m tests.servers.real_registry --install || echo "servers: no schema registry; its tests need Java and Maven" >&2
 	@$(BIN)/python -m tests.servers.prometheus --install || echo "servers: no Prometheus, Alertmanager or Chromium; their tests need apt-get as root" >&2
 
 # Workers for cores and for waiting; the tests of a file stay together, those that wait for servers come first

@@ -28,6 +28,7 @@ from driftd.cli.receive import receive
 from driftd.cli.reference import reference
 from driftd.cli.replay import demo, replay
 from driftd.cli.run import run
+from driftd.cli.strict import strict
 from driftd.core.errors import DriftdError
 
 INTERRUPTED = 130
@@ -93,6 +94,7 @@ for command in (
     *(demo, replay, reference, import_, forget, detectors, config, completion, generate),
 ):
     cli.add_command(command)
+strict(cli)
 
 
 def main(arguments: list[str] | None = None) -> None:

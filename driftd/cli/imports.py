@@ -14,7 +14,7 @@ from driftd.cli.reference import store, write
 if TYPE_CHECKING:
     from driftd.migrate.columns import Profile
 
-SOURCES: Final = ("sagemaker", "tfdv", "histograms")
+SOURCES: Final = ("sagemaker", "evidently", "tfdv", "histograms")
 
 
 @click.command(
@@ -26,6 +26,7 @@ SOURCES: Final = ("sagemaker", "tfdv", "histograms")
             "driftd import sagemaker statistics.json --constraints constraints.json --model fraud --to-file f",
             "says what becomes of each constraint",
         ),
+        ("driftd import evidently report.json --model fraud", "a report of Evidently, saved as JSON"),
         ("driftd import tfdv stats.json --model fraud", "a DatasetFeatureStatisticsList as JSON"),
         ("driftd import histograms baseline.json --model fraud", "of whylogs, or of your own (docs/how-to)"),
     ),
@@ -111,7 +112,7 @@ def import_(
 
 def _profile(source: str, file: Path, constraints: Path | None) -> Profile:
     from driftd.core.errors import ConfigError, SourceError  # noqa: PLC0415
-    from driftd.migrate import histograms, sagemaker, tfdv  # noqa: PLC0415
+    from driftd.migrate import evidently, histograms, sagemaker, tfdv  # noqa: PLC0415
     from driftd.migrate.columns import Unreadable  # noqa: PLC0415
 
     if constraints is not None and source != "sagemaker":
@@ -120,7 +121,8 @@ def _profile(source: str, file: Path, constraints: Path | None) -> Profile:
         raw = file.read_bytes()
         if source == "sagemaker":
             return sagemaker.profile_of(raw, None if constraints is None else constraints.read_bytes())
-        return tfdv.profile_of(raw) if source == "tfdv" else histograms.profile_of(raw)
+        others = {"evidently": evidently.profile_of, "tfdv": tfdv.profile_of, "histograms": histograms.profile_of}
+        return others[source](raw)
     except Unreadable as e:
         raise ConfigError(f"{file}: {e}") from None
     except OSError as e:

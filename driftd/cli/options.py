@@ -88,7 +88,7 @@ def events(command: F) -> F:
         click.option(
             "--from", "from_", metavar="TIME", help="Start of the range: 2026-11-23T06:00:00Z, -2h, offset:N."
         ),
-        click.option("--topic", metavar="TOPIC", help="Instead of --events: a topic."),
+        click.option("--topic", metavar="TOPIC", multiple=True, help="Instead of --events: a topic; repeatable."),
         click.option(
             "--events",
             metavar="FILE",

@@ -96,6 +96,7 @@ class DemoListener(Listener):
             "the other columns are features",
         ),
         ("driftd replay --topic predictions --from -24h --to latest", "a time range of a topic"),
+        ("driftd replay --topic calls.inputs --topic calls.outputs", "of several topics"),
         ("driftd replay --events events.jsonl --compare other.yaml", "what another configuration would have done"),
         ("zcat events.gz | driftd replay --events - --findings -", "from one pipe into another"),
         ("driftd replay --events history/ --spark local[4]", "a folder of Parquet, on four processors"),
@@ -216,18 +217,20 @@ def learn_all(settings: Settings) -> Settings:
 def opened(given: dict[str, Any], *others: str) -> tuple[list[Loaded], Events | Stretches]:
     """The configuration, further ones from the files ``others``, and the events that the options name."""
     layout = options.layout_of(given)
-    topic, file, master = given.pop("topic"), given.pop("events"), given.pop("spark")
-    topics = {"kafka.topics": ("--topic", [topic])} if topic else None
-    loaded = [options.load(given, topics), *(options.load({**given, "config_file": o}, topics) for o in others)]
+    topics, file, master = given.pop("topic"), given.pop("events"), given.pop("spark")
+    more = {"kafka.topics": ("--topic", [*topics])} if topics else None
+    loaded = [options.load(given, more), *(options.load({**given, "config_file": o}, more) for o in others)]
     if master is not None:
-        return loaded, _on_spark(loaded[0], file, topic, given, layout, master)
-    return loaded, open_source(loaded[0], file, topic, given, layout)
+        return loaded, _on_spark(loaded[0], file, topics, given, layout, master)
+    return loaded, open_source(loaded[0], file, topics, given, layout)
 
 
-def _on_spark(loaded: Loaded, file: str | None, topic: str | None, given: Any, layout: Any, master: str) -> Stretches:
+def _on_spark(
+    loaded: Loaded, file: str | None, topics: tuple[str, ...], given: Any, layout: Any, master: str
+) -> Stretches:
     """Parquet files that Spark reads; the session lasts as long as the command."""
     begin, end = given.pop("from_"), given.pop("to")
-    if file is None or topic or begin or end:
+    if file is None or topics or begin or end:
         raise click.UsageError("--spark reads Parquet: expected --events, and no --topic, --from and --to")
     from driftd.spark import whole  # noqa: PLC0415  an extra
     from driftd.spark.session import session  # noqa: PLC0415
@@ -239,9 +242,9 @@ def _on_spark(loaded: Loaded, file: str | None, topic: str | None, given: Any, l
     return SparkEvents(read_parquet(spark, file), file, layout, limits)
 
 
-def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any, layout: Any) -> Events:
-    """The file, or the range of a topic, that the options name."""
-    if (file is None) == (topic is None):
+def open_source(loaded: Loaded, file: str | None, topics: tuple[str, ...], given: Any, layout: Any) -> Events:
+    """The file, or the range of topics, that the options name."""
+    if (file is None) == (not topics):
         raise click.UsageError("expected either --events FILE or --topic TOPIC")
     from driftd.wiring.app import kafka_settings, limits_of  # noqa: PLC0415
 
@@ -257,9 +260,8 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
         raise click.UsageError("columns can be named for CSV and Parquet, not for a topic")
     from driftd.sources.kafka.stretch import TopicEvents, place  # noqa: PLC0415
 
-    assert topic is not None
     start, stop = place(begin, "--from"), place(end, "--to")
-    return TopicEvents(kafka_settings(loaded.settings), topic, start, stop, limits)
+    return TopicEvents(kafka_settings(loaded.settings), topics, start, stop, limits)
 
 
 @click.command(

@@ -73,6 +73,7 @@ class Tried:
         from driftd.decode import codec_of  # noqa: PLC0415
         from driftd.decode.cloudevents import unwrap  # noqa: PLC0415
         from driftd.decode.mapping.propose import NAMELESS, nameless, propose  # noqa: PLC0415
+        from driftd.decode.mapping.spec import JSON  # noqa: PLC0415
         from driftd.decode.recognise import recognised  # noqa: PLC0415
         from driftd.ingest.halves import Halves  # noqa: PLC0415
 
@@ -80,7 +81,9 @@ class Tried:
         for batch in self.records:
             opened = unwrap(batch, limits)
             values += batch.values if opened is None else opened.values
-        proposal = recognised(self.records) or propose(values, name)
+        known = [limits.mappings.of(batch.source) for batch in self.records]
+        of_platform = any(mapping is not None and mapping.format != JSON for mapping in known)
+        proposal = recognised(self.records) or (None if of_platform else propose(values, name))
         if proposal is None:
             return
         # a file has no timestamps, and the topic that the mapping is for will
@@ -210,7 +213,7 @@ def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, Reco
         if not kafka.bootstrap_servers:
             raise ConfigError(f"--sample {what}: no such file; for a topic give --bootstrap-servers")
         settings = kafka_settings(loaded.settings.model_copy(update={"kafka": kafka}))
-        events = TopicEvents(settings, what, None, None, limits)
+        events = TopicEvents(settings, (what,), None, None, limits)
     left = most
     for batch in events.batches(most):
         if not isinstance(batch, Gap) and len(batch):

@@ -74,11 +74,6 @@ def _registry(settings: Settings) -> Iterator[Mistake]:
             yield (*place, "format"), f"'{fields.format}' needs a package: pip install 'driftd[{fields.format}]'"
         if r.url is None:
             yield (*place, "format"), f"'{fields.format}' needs schema_registry.url"
-        elif r.type == "apicurio" and fields.format == "protobuf":
-            yield (
-                (*place, "format"),
-                "of Apicurio Protobuf needs schema_registry.type: confluent, and /apis/ccompat/v7 in url",
-            )
     if r.password is not None and not r.username:
         yield ("schema_registry", "password"), "needs schema_registry.username"
     if r.token is not None and r.username:

@@ -41,9 +41,9 @@ class SchemaRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredSchema:
-    """``type``: AVRO, PROTOBUF or JSON; "" where the registry does not say. ``text``: as the registry has it, of
-    Protobuf a FileDescriptorProto in base64. ``references``: by the names that the text has for them, in an order in
-    which each comes after those that it refers to itself.
+    """``type``: AVRO, PROTOBUF or JSON; "" where the registry does not say (Apicurio). ``text``: as the registry has
+    it, of Protobuf a FileDescriptorProto in base64. ``references``: by the names that the text has for them, in an
+    order in which each comes after those that it refers to itself.
     """
 
     type: str
@@ -61,7 +61,9 @@ class Registry(Protocol):
 
 
 class Framed(NamedTuple):
-    """``rest``: what came behind the schema's id in a header; None where the id was in the value, before ``data``."""
+    """``rest``: what came behind the schema's id in a header, or Apicurio's name of a message of Protobuf; None where
+    there is none: then it is in the value, before ``data``.
+    """
 
     ref: SchemaRef
     data: bytes
@@ -86,7 +88,8 @@ def unframed(record: Record, limits: Limits) -> Framed:
         if given is not None:
             if len(given) != 8:
                 raise _bad(f"header apicurio.value.{kind}Id: expected 8 bytes, got {len(given)}")
-            return Framed(SchemaRef(kind, str(int.from_bytes(given))), value, None)
+            named = record.headers.get("apicurio.protobuf.type")
+            return Framed(SchemaRef(kind, str(int.from_bytes(given))), value, named)
     ref, data = _glued(value, limits) if value[0] == _GLUE else _ref(value)
     return Framed(ref, data, None)
 

@@ -1,5 +1,5 @@
 """A baseline in driftd's own words, for platforms that have no file that can be read here: docs/how-to has how to get
-one of whylogs and Evidently.
+one of whylogs.
 
     {"source": "whylogs", "events": 5000, "columns": {
       "amount": {"missing": 100, "edges": [0.1, 3.5, 812.0], "counts": [2450, 2450], "mean": 33.1, "std": 40.0},

@@ -20,6 +20,7 @@ from urllib import error, parse, request
 from driftd.core.errors import ConfigError, SourceError
 from driftd.core.text import clean
 from driftd.decode.registry import RegisteredSchema, SchemaRef
+from driftd.sources.proto_text import NotCompiled, compiled, is_text
 
 SETTING: Final = "schema_registry"
 ANSWER_SECONDS: Final = 5.0
@@ -64,7 +65,9 @@ class HttpRegistry:
             raise SourceError(self._away[2])
         try:
             found = self._apicurio(ref) if self.apicurio else self._confluent(ref, serialized=serialized)
-        except _Unknown as e:
+            if serialized and found.type in {"PROTOBUF", ""} and is_text(found.text):  # Apicurio has no other
+                found = compiled(found)
+        except (_Unknown, NotCompiled) as e:
             _keep(self._unknown, key, (now + UNKNOWN_SECONDS, str(e)))
             return str(e)
         except SourceError as e:

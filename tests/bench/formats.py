@@ -10,19 +10,26 @@ import gc
 import io
 import json
 import random
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import fastavro
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 
 from driftd.core.event import Kind, RecordBatch, Schema
 from driftd.decode import Limits, codec_of
-from driftd.decode.mapping.spec import FeatureSource, Mappings, RecordMapping
+from driftd.decode.mapping.spec import FeatureSource, Mappings, RecordMapping, Source
 from driftd.decode.registry import RegisteredSchema, SchemaRef
+from driftd.decode.tabular.layout import Layout
 from driftd.ingest.halves import Halves
+from driftd.sources.files.source import open_events
 from tests.bench import platforms
 from tests.bench.decode import NAMES, event, schema
 from tests.unit.decode.formats import inference
@@ -160,6 +167,8 @@ CASES: list[tuple[str, str, Shape, int, tuple[str, ...]]] = [
     ("MLRun: a row a call", "mlrun", platforms.mlrun, 1, NAMES),
     ("MLRun: 10 rows a call", "mlrun", platforms.mlrun, 10, NAMES),
     ("BentoML", "bentoml", platforms.bentoml, 1, ()),
+    ("Feast", "feast", platforms.feast, 1, ()),
+    ("Hopsworks", "hopsworks", platforms.hopsworks, 1, ()),
     ("Databricks: a row a call", "databricks", platforms.databricks, 1, ()),
     ("Databricks: 10 rows a call", "databricks", platforms.databricks, 10, ()),
     ("OpenTelemetry, JSON: a span a record", "opentelemetry", platforms.opentelemetry, 1, ()),
@@ -187,7 +196,8 @@ def timed(title: str, record_format: str, shape: Shape, rows_a_call: int, names:
     rng = random.Random(7)
     events = [json.loads(event(rng, "m")) for _ in range(EVENTS)]
     sent = [s for i in range(0, EVENTS, rows_a_call) for s in shape(events[i : i + rows_a_call], f"call-{i}")]
-    mapping = RecordMapping({}, FeatureSource(names=names), record_format)
+    fields = {"model": Source(value=platforms.MODEL)} if record_format == "feast" else {}
+    mapping = RecordMapping(fields, FeatureSource(names=names), record_format)
     codec = codec_of(
         Limits(
             mappings=Mappings(mapping if record_format != "json" else None), registry=Schemas(), record_bytes=1 << 20
@@ -209,14 +219,36 @@ def timed(title: str, record_format: str, shape: Shape, rows_a_call: int, names:
         decoded = [codec.decode(batch, known, halves) for batch in stretch]
         best = min(best, time.process_time() - began)
     accepted = sum(len(b) for d in decoded for b in d.batches)
-    size = sum(len(value or b"") for _, value in sent) / EVENTS
-    print(f"{title:42s} {best / EVENTS * 1e6:8.2f} {EVENTS / best:12,.0f} {size:8.0f} {accepted}")
+    return shown(title, best, sum(len(value or b"") for _, value in sent), accepted)
+
+
+def shown(title: str, best: float, size: int, accepted: int) -> dict[str, Any]:
+    print(f"{title:42s} {best / EVENTS * 1e6:8.2f} {EVENTS / best:12,.0f} {size / EVENTS:8.0f} {accepted}", flush=True)
     return {"what": title, "us_per_event": round(best / EVENTS * 1e6, 2), "events_per_second": round(EVENTS / best)}
+
+
+def flat(suffix: str) -> dict[str, Any]:
+    """A file of columns, read and decoded."""
+    rng = random.Random(7)
+    events = [json.loads(event(rng, "m")) for _ in range(EVENTS)]
+    rows = [{"ts": e["time"], "y": e["prediction"], **e["features"]} for e in events]
+    layout = Layout({"model": "m", "time": "ts", "prediction": "y"}, ())
+    best, accepted = float("inf"), 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"events.{suffix}"
+        write = pa.csv.write_csv if suffix == "csv" else pa.parquet.write_table
+        write(pa.Table.from_pylist(rows), path)
+        for _ in range(ROUNDS):
+            began, source = time.process_time(), open_events(str(path), layout)
+            decoded = [source.codec.decode(batch, {"m": schema("m")}) for batch in source.batches()]
+            best = min(best, time.process_time() - began)
+            accepted = sum(len(b) for d in decoded for b in d.batches)
+        return shown(f"A file of {suffix}", best, path.stat().st_size, accepted)
 
 
 def measure() -> list[dict[str, Any]]:
     print(f"{'records':42s} us/event     events/s    bytes accepted")
-    return [timed(*case) for case in CASES]
+    return [*(timed(*case) for case in CASES), *map(flat, ("csv", "parquet"))]
 
 
 if __name__ == "__main__":

@@ -72,6 +72,18 @@ def bentoml(rows: Sequence[Row], identity: str, at: float = AT) -> Sent:
     return _json(columns, [(PATH, f"/logs/{MODEL}/data/data.0.log".encode())])
 
 
+def feast(rows: Sequence[Row], identity: str, at: float = AT) -> Sent:
+    row: dict[str, Any] = {"driver_id": 1}
+    for name, value in rows[0]["features"].items():
+        row |= {f"view__{name}": value, f"view__{name}__timestamp": moment(at), f"view__{name}__status": 1}
+    return _json(row | {"__log_timestamp": moment(at), "__log_date": "2026-11-23", "__request_id": identity})
+
+
+def hopsworks(rows: Sequence[Row], identity: str, at: float = AT) -> Sent:
+    about = {"log_id": identity, "log_time": moment(at), "model_name": MODEL, "model_version": "7", "td_version": 1}
+    return _json({**rows[0]["features"], "request_id": identity, "predicted_y": rows[0]["prediction"], **about})
+
+
 def databricks(rows: Sequence[Row], identity: str, at: float = AT) -> Sent:
     split = {"columns": names(rows), "data": [[row["features"][name] for name in names(rows)] for row in rows]}
     return _json({

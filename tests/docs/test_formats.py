@@ -21,7 +21,7 @@ from driftd.decode import Limits, format_names
 from driftd.sources.files.source import open_events
 from tests.servers.registry import serving
 from tests.stage.forked import driftd
-from tests.unit.decode.formats.make import SAMPLES, by_id
+from tests.unit.decode.formats.make import SAMPLES, by_id, lines
 from tests.unit.decode.make import only
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
@@ -85,12 +85,19 @@ def test_every_format_has_its_row_in_events() -> None:
     assert sorted({*named} - {"format"}) == format_names()
 
 
+def part(platform: str) -> str:
+    """Of the page of files."""
+    return (DOCS / "how-to" / "platform-files.md").read_text().partition(f"## {platform}\n")[2].partition("\n## ")[0]
+
+
+def mapping_of(platform: str) -> dict[str, Any]:
+    settings: dict[str, Any] = yaml.safe_load(part(platform).partition("```yml\n")[2].partition("```")[0])
+    return settings
+
+
 def mapped(platform: str) -> Limits:
     """The limits of the page's mapping for it."""
-    text = (DOCS / "how-to" / "platform-files.md").read_text().partition(f"## {platform}")[2]
-    section = MappingSection.model_validate(
-        yaml.safe_load(text.partition("```yml\n")[2].partition("```")[0])["mapping"]
-    )
+    section = MappingSection.model_validate(mapping_of(platform)["mapping"])
     assert not [*mistakes(section)]
     return Limits(mappings=mappings_of(section))
 
@@ -101,23 +108,42 @@ def events_in(path: Path, limits: Limits) -> EventBatch:
     return only(events.codec.decode(records, {}))
 
 
-def test_a_feature_log_of_feast_is_read_by_its_mapping() -> None:
+def tried(tmp_path: Path, platform: str, title: str) -> None:
+    """What the part of the page says to type, before and after its mapping."""
+    check, replay = (
+        line.split()[1:] for line in part(platform).partition("```sh\n")[2].partition("```")[0].splitlines()
+    )
+    shown = driftd(tmp_path, *check)
+    assert f"Recognised: {title}. With this in driftd.yaml 2 of 2 could be used" in shown.stdout, shown.stdout
+    (tmp_path / "driftd.yaml").write_text(yaml.safe_dump(mapping_of(platform)))
+    assert driftd(tmp_path, *check).returncode == 0
+    done = driftd(tmp_path, *replay)
+    assert "read 2 = accepted 2 + rejected 0" in done.stderr, done.stderr
+
+
+def test_a_feature_log_of_feast_is_recognised_and_read_as_the_page_says(tmp_path: Path) -> None:
     one = events_in(SAMPLES / "feast.parquet", mapped("Feast"))
     assert (one.model, one.times.tolist()) == ("driver_activity", [1788256800.12, 1788256801.12])
+    view = "driver_hourly_stats__"
     assert by_id(one) == {
-        "r1": {"conv_rate": 0.5, "avg_daily_trips": 7.0},
-        "r2": {"conv_rate": 0.25, "avg_daily_trips": None},
+        "r1": {f"{view}conv_rate": 0.5, f"{view}avg_daily_trips": 7.0},
+        "r2": {f"{view}conv_rate": 0.25, f"{view}avg_daily_trips": None},
     }
+    (tmp_path / "log.parquet").write_bytes((SAMPLES / "feast.parquet").read_bytes())
+    tried(tmp_path, "Feast", "Feast feature log")
 
 
-def test_a_log_of_hopsworks_is_read_by_its_mapping(tmp_path: Path) -> None:
-    moment = datetime(2026, 9, 1, 10, tzinfo=UTC)
-    row = {"log_id": "l", "request_id": "r1", "log_time": moment, "model_name": "fraud", "model_version": "7"}
-    row |= {"td_version": 1, "amount": 12.5, "predicted_fraud": 1}
-    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "log.parquet")
+def test_a_log_of_hopsworks_is_recognised_and_read_as_the_page_says(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in lines("hopsworks.jsonl")]
+    table = pa.Table.from_pylist([row | {"log_time": datetime.fromisoformat(row["log_time"])} for row in rows])
+    pq.write_table(table, tmp_path / "log.parquet")
     one = events_in(tmp_path / "log.parquet", mapped("Hopsworks"))
-    assert (one.model, one.version, one.times.tolist()) == ("fraud", "7", [moment.timestamp()])
-    assert by_id(one) == {"r1": {"amount": 12.5, "prediction": 1.0}}
+    assert (one.model, one.version) == ("fraud", "7")
+    assert by_id(one) == {
+        "r1": {"amount": 12.5, "country": "DE", "prediction": 1.0},
+        "r2": {"amount": 3.0, "country": None, "prediction": 0.0},
+    }
+    tried(tmp_path, "Hopsworks", "Hopsworks feature log")
 
 
 def test_a_folder_of_an_inference_table_is_read_by_its_mapping_and_recognised(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import subprocess
@@ -40,36 +39,6 @@ def test_the_tutorial_s_first_page_comes_as_it_says(tmp_path: Path) -> None:
     command, _, shown = blocks(DOCS / "tutorial.md", "console")[0].partition("\n")
     words = shlex.split(command)[2:]
     assert run(sys.executable, "-m", "driftd", *words, cwd=tmp_path) == shown
-
-
-def test_a_captured_call_of_sagemaker_becomes_an_event(tmp_path: Path) -> None:
-    capture = {
-        "captureData": {
-            "endpointInput": {
-                "observedContentType": "text/csv",
-                "mode": "INPUT",
-                "data": "12.5,DE,\n",
-                "encoding": "CSV",
-            },
-            "endpointOutput": {
-                "observedContentType": "text/csv",
-                "mode": "OUTPUT",
-                "data": "0.025\n",
-                "encoding": "CSV",
-            },
-        },
-        "eventMetadata": {"eventId": "a-b", "inferenceTime": "2026-11-23T17:25:06Z"},
-        "eventVersion": "0",
-    }
-    (tmp_path / "capture.py").write_text(blocks(DOCS / "how-to" / "from-sagemaker.md", "python")[0])
-    words = ("capture.py", "fraud", "amount", "country", "age")
-    assert json.loads(run(sys.executable, *words, cwd=tmp_path, text=json.dumps(capture) + "\n")) == {
-        "model": "fraud",
-        "id": "a-b",
-        "time": "2026-11-23T17:25:06Z",
-        "features": {"amount": 12.5, "country": "DE", "age": None},
-        "prediction": 0.025,
-    }
 
 
 def commands(page: Path) -> list[list[str]]:

@@ -23,7 +23,7 @@ from driftd.sources.kafka.history import read_range
 from driftd.sources.kafka.preflight import UNSEEN
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics
 from tests.integration.kafka_helpers import numbers, reading, secure, settings, twice
-from tests.servers.kafka import KEY_PASSWORD, USER, Broker, local_broker
+from tests.servers.kafka import KEY_PASSWORD, USER, Broker, closing, local_broker
 
 pytestmark = pytest.mark.integration
 
@@ -541,8 +541,8 @@ def test_check_names_what_is_missing(kafka: Broker, topic: str) -> None:
     )
 
 
-def read_all(options: KafkaSettings, *given: Any) -> tuple[list[RecordBatch], list[Gap]]:
-    found = [*read_range(options, *given)]
+def read_all(options: KafkaSettings, topic: str, *given: Any) -> tuple[list[RecordBatch], list[Gap]]:
+    found = [*read_range(options, [topic], *given)]
     return [one for one in found if isinstance(one, RecordBatch)], [one for one in found if isinstance(one, Gap)]
 
 
@@ -565,7 +565,27 @@ def test_a_stretch_of_a_topic_is_read_without_a_group(kafka: Broker, topic: str)
     assert sum(map(len, read_all(options, topic)[0])) == 400
     assert not gaps
     with pytest.raises(SourceRefused, match="'no-such' does not exist"):
-        next(read_range(options, "no-such"))
+        next(read_range(options, [topic, "no-such"]))
+
+
+def test_partitions_of_which_calls_are_joined_are_read_abreast(kafka: Broker) -> None:
+    """Of the same 40 seconds one partition has ten times as many bytes; a fetch has up to half a megabyte."""
+    topic, seconds, began = kafka.create_topic("abreast", 2), 40, int(time.time()) - 60
+    with closing(kafka.producer(batch_size=1 << 18)) as producer:
+        for second in range(seconds):
+            for partition, size in ((0, 40_000), (1, 400_000)):
+                for _ in range(10):
+                    value, stamp = bytes(size // 10), 1000 * (began + second)
+                    producer.send(topic, value, partition=partition, timestamp_ms=stamp)
+        producer.flush(timeout=60)
+    reached, leads = [0.0, 0.0], []
+    for records in read_range(settings(kafka.bootstrap, topic), [topic], abreast_seconds=5):
+        assert isinstance(records, RecordBatch)
+        if len(records):
+            reached[records.partition] = float(records.timestamps[-1]) - began
+            leads.append(reached[0] - reached[1])
+    assert reached == [seconds - 1, seconds - 1]
+    assert max(leads) < 30, "5 s, and what was on its way already"
 
 
 def test_bytes_that_cannot_be_read_are_fetched_again_then_passed_over(

@@ -1,4 +1,5 @@
-"""A schema registry for tests: the read side of Confluent's REST API and of Apicurio's, as their documents have them.
+"""A stand-in of a schema registry for tests: the read side of Confluent's REST API and of Apicurio's, as their papers
+have them. A real one is in real_registry.py.
 
 Confluent: GET /schemas/ids/{id}, /schemas/guids/{guid}, /subjects/{subject}/versions/{version}, ?format=serialized; 404
 with error_code 40403 or 40402. Apicurio: GET /apis/registry/v3/ids/{contentIds,globalIds}/{id}[/references],

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from msgspec.json import encode
+from msgspec.json import Decoder, encode
 
 from driftd.core.event import DropReason, RejectReason
 from driftd.decode.cloudevents import CloudEvent, cloud_event
-from driftd.decode.json.strict import Refused, examine
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, examine
 from driftd.decode.limits import Limits
 from driftd.decode.mapping.spec import RecordMapping
 from driftd.decode.opening import EachRecord, Read, Record, lists_rows
@@ -27,8 +27,9 @@ TITLE: Final = "KServe inference logger"
 PAIRS: Final = True
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ("a topic that has other records, too, needs this in mapping.topics.TOPIC",)
+_headers: Final = Decoder(dict[str, list[str]])
 _TYPE: Final = "org.kubeflow.serving.inference."
-_EXTENSIONS: Final = ("inferenceservicename", "namespace", "component", "endpoint")
+_EXTENSIONS: Final = ("inferenceservicename", "namespace", "component", "endpoint", "metadata")
 _PREDICTOR: Final = "predictor"
 """A transformer's half has the same id, and is of what it was given or what it gave back."""
 
@@ -52,8 +53,20 @@ class _KServe:
         if kind == "response":
             head, rows = answer_of(body)
             return Half(model, identity, answer=True, time=time, head=head, rows=rows)
-        head = b'"variant":%b' % encode(given["endpoint"]) if given.get("endpoint") else b""
-        return Half(model, identity, answer=False, time=time, head=head, rows=requested_of(body, listed=self.named))
+        members = [b'"variant":%b' % encode(given["endpoint"])] if given.get("endpoint") else []
+        members += _metadata(given.get("metadata", ""))
+        rows = requested_of(body, listed=self.named)
+        return Half(model, identity, answer=False, time=time, head=b",".join(members), rows=rows)
+
+
+def _metadata(text: str) -> list[bytes]:
+    """Headers of the request that its service logs (`metadataHeaders`), for a mapping to read."""
+    if text in {"", "{}"}:
+        return []
+    try:
+        return [b'"metadata":%b' % encode(_headers.decode(text))]
+    except DECODE_ERRORS:
+        return []
 
 
 def _model(event: CloudEvent) -> str:

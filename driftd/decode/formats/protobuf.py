@@ -1,10 +1,15 @@
-"""Protobuf records of a schema registry (docs/how-to/schema-registry.md). The registry gives descriptors: no protoc."""
+"""Protobuf records of a schema registry (docs/how-to/schema-registry.md), by the descriptors that it gives.
+
+Confluent  message indexes, then the message
+Apicurio   Ref{name = 1} with its length, then the message; or the name in a header; or neither: the first message
+Source: apicurio-registry, serdes/generic/serde-common-protobuf/.../ProtobufDeserializer.java.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.json import encode
@@ -37,18 +42,18 @@ def recognise(record: Record) -> bool:  # noqa: ARG001
 def _compiled(schema: RegisteredSchema) -> Decode:
     if schema.type not in {"PROTOBUF", ""}:
         raise Refused(RejectReason.UNKNOWN_SCHEMA, f"is of {schema.type.title()}, and mapping.format is protobuf")
-    messages: dict[tuple[int, ...], Any] = {}
-    find = _messages(schema)
+    places: dict[tuple[int, ...], Any] = {}
+    find, names = _messages(schema)
 
     def decode(data: bytes, rest: bytes | None) -> bytes:
         from google.protobuf.message import DecodeError  # noqa: PLC0415  an extra
 
-        indexes, behind = _indexes(data if rest is None else rest)
-        if indexes not in messages:
-            messages[indexes] = find(indexes)
-        message = messages[indexes]()
+        place, behind = _named(data, rest, names) if not schema.type else _indexed(data, rest)
+        if place not in places:
+            places[place] = find(place)
+        message = places[place]()
         try:
-            message.ParseFromString(behind if rest is None else data)
+            message.ParseFromString(behind)
         except (DecodeError, RecursionError):
             raise Refused(RejectReason.UNDECODABLE, "not a message of its schema") from None
         return encode(as_dict(message))
@@ -56,8 +61,8 @@ def _compiled(schema: RegisteredSchema) -> Decode:
     return decode
 
 
-def _messages(schema: RegisteredSchema) -> Callable[[tuple[int, ...]], Any]:
-    """What finds a message's class by its place in the schema. Raises Refused."""
+def _messages(schema: RegisteredSchema) -> tuple[Callable[[tuple[int, ...]], Any], Sequence[str]]:
+    """What finds a message's class by its place in the schema; names of those that are in no other. Raises Refused."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415
     from google.protobuf.message import DecodeError  # noqa: PLC0415
 
@@ -85,7 +90,7 @@ def _messages(schema: RegisteredSchema) -> Callable[[tuple[int, ...]], Any]:
             level = list(found.nested_types)
         return message_factory.GetMessageClass(found)
 
-    return find
+    return find, [one.name for one in top]
 
 
 def _add_known(name: str, pool: Any, default: Any) -> None:
@@ -108,6 +113,28 @@ def _add_known(name: str, pool: Any, default: Any) -> None:
         for other in file.dependencies:
             _add_known(other.name, pool, default)
         pool.AddSerializedFile(file.serialized_pb)
+
+
+def _indexed(data: bytes, rest: bytes | None) -> tuple[tuple[int, ...], bytes]:
+    """The message's place in the schema, and the message."""
+    place, behind = _indexes(data if rest is None else rest)
+    return place, behind if rest is None else data
+
+
+def _named(data: bytes, rest: bytes | None, names: Sequence[str]) -> tuple[tuple[int, ...], bytes]:
+    """The same, of Apicurio's serializers."""
+    if rest is not None:
+        name, behind = rest, data
+    elif len(data) > 2 and data[0] < 0x80 and data[1] == 0x0A and data[2] == data[0] - 2:  # Ref{name = 1}
+        end = 1 + data[0]
+        name, behind = data[3:end], data[end:]
+    else:
+        return (0,), data[1:] if data[:1] == b"\0" else data  # an empty Ref, or none
+    if (text := name.decode(errors="replace")) not in names:
+        if rest is None:
+            return (0,), data
+        raise Refused(RejectReason.UNDECODABLE, f"the schema has no message '{text[:60]}'")
+    return (names.index(text),), behind
 
 
 def _indexes(data: bytes) -> tuple[tuple[int, ...], bytes]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec.json import encode
@@ -27,7 +27,7 @@ from driftd.decode.opening import EachRecord, Read, Record, events_of_call, list
 from driftd.decode.payload import Rows
 from driftd.decode.protocol import Body, Tensor, answer_of, requested_of, some
 from driftd.decode.registry import checked
-from driftd.decode.wire import Message, packed, require_whole, signed, text_in, varints
+from driftd.decode.wire import Message, fields, packed, require_whole, signed, text_in, varints
 
 TITLE: Final = "TensorFlow Serving prediction log"
 PROPOSED: Final[Mapping[str, Any]] = {}
@@ -50,6 +50,11 @@ _TYPES: Final = {
 _STRING, _HALF, _BFLOAT16 = 7, 19, 14
 _LISTS: Final = {5: "<f4", 6: "<f8", 7: "int", 8: "text", 10: "int", 11: "bool", 13: "bits", 16: "uint", 17: "uint"}
 """Fields of a TensorProto that have its values one by one."""
+_CONTENT, _DTYPE, _SHAPE, _TEXTS = 4, 1, 2, 8
+_MOST_KNOWN: Final = 4096
+"""Beginnings of tensors, and model specs, that are remembered. Chosen: more than models have inputs."""
+_LONGEST_KNOWN: Final = 512
+"""Bytes of one, so that all of them take 2 MB at the most."""
 _SERIALIZED: Final = frozenset({"examples", "inputs", "input", "input_example_tensor", "serialized_examples"})
 """Names of tensors of text that hold serialized tf.Example."""
 _CLASSIFY, _REGRESS, _PREDICT = 2, 3, 6
@@ -60,6 +65,8 @@ _OTHERS: Final = {4: "multi inference", 5: "session runs", 7: "streams of predic
 class _Serving:
     named: bool
     limits: Limits
+    tensors: _Tensors
+    specs: dict[bytes, tuple[str, str]] = field(default_factory=dict)
 
     def read(self, record: Record) -> Read:
         message = Message(checked(record.value, self.limits))
@@ -71,31 +78,37 @@ class _Serving:
             raise Refused(RejectReason.UNDECODABLE, f"a log of {other}, which is not read")
         about, log = message.inner(1), message.inner(kind)
         asked, told = log.inner(1), log.inner(2)
-        spec = [told.inner(2), about.inner(1), asked.inner(1)]  # the answer has the version that answered
-        model = next((name for one in spec if (name := one.text(1))), "")
-        version = next((text for one in spec if (text := _version(one))), "")
+        specs = [self._spec(data) for data in (told.data(2), about.data(1), asked.data(1))]
+        model, version = (next(filter(None, given), "") for given in zip(*specs, strict=True))  # what answered first
         head = [b'"version":%b' % encode(version)] if version else []
         if kind == _PREDICT:
-            requests, answers = self._asked(asked), _predicted(told, self.limits)
+            requests, answers = self._asked(asked), self._predicted(told)
         else:
             requests = _examples(asked.inner(2))
             answers = _classified(told.inner(1)) if kind == _CLASSIFY else _regressed(told.inner(1))
         time = float(about.whole(4) or math.nan)
         return events_of_call(model, time, "", head, some(requests, "the request"), answers)
 
+    def _spec(self, data: bytes) -> tuple[str, str]:
+        """Name and version of the model."""
+        if (known := self.specs.get(data)) is None:
+            spec = Message(data)
+            known = spec.text(1), _version(spec)
+            _remember(self.specs, data, known, len(data))
+        return known
+
     def _asked(self, asked: Message) -> Rows:
-        tensors = _by_name(asked, 2)
-        if len(tensors) == 1:
-            ((name, data),) = tensors
-            tensor = Message(data)
-            if name in _SERIALIZED and tensor.whole(1) == _STRING:
-                return tuple(_features_of(example) for example in tensor.several(8))
-        return requested_of(Body(inputs=_tensors(tensors, self.limits)), listed=self.named)
+        entries = asked.several(2)
+        if len(entries) == 1:
+            entry = Message(entries[0])
+            tensor = entry.inner(2)
+            if entry.text(1) in _SERIALIZED and tensor.whole(_DTYPE) == _STRING:
+                return tuple(_features_of(example) for example in tensor.several(_TEXTS))
+        return requested_of(Body(inputs=self.tensors.read(entries)), listed=self.named)
 
-
-def _predicted(told: Message, limits: Limits) -> Rows:
-    tensors = _tensors(_by_name(told, 1), limits)
-    return answer_of(Body(outputs=tensors))[1] if tensors else ()
+    def _predicted(self, told: Message) -> Rows:
+        tensors = self.tensors.read(told.several(1))
+        return answer_of(Body(outputs=tensors))[1] if tensors else ()
 
 
 def _classified(told: Message) -> Rows:
@@ -155,33 +168,75 @@ def _feature(feature: Message) -> list[Any]:
 # -- tensors --
 
 
-def _by_name(message: Message, number: int) -> list[tuple[str, bytes]]:
-    """Of a map of tensors, in order of their names: Protobuf's maps have none."""
-    return sorted((entry.text(1), entry.data(2)) for entry in map(Message, message.several(number)))
+class _Begin(NamedTuple):
+    """How an entry begins, and what that says of it: ``field`` is the tensor's whose bytes come then, up to its end."""
+
+    data: bytes
+    name: str
+    kind: int
+    shape: list[int]
+    field: int
 
 
-def _tensors(named: Sequence[tuple[str, bytes]], limits: Limits) -> list[Tensor]:
-    return [_tensor(name, Message(data), limits.record_bytes) for name, data in named]
+@dataclass(slots=True)
+class _Tensors:
+    """Entries of maps of tensors. Those of a model differ in the values at their ends, so how they begin is read once.
+    ``most``: values of one.
+    """
+
+    most: int
+    known: dict[tuple[bytes, int], _Begin] = field(default_factory=dict)
+
+    def read(self, entries: Sequence[bytes]) -> list[Tensor]:
+        """In order of their names: Protobuf's maps have none."""
+        return sorted(map(self._one, entries), key=_name)
+
+    def _one(self, entry: bytes) -> Tensor:
+        place = entry[: 2 + entry[1]] if len(entry) > 1 else b"", len(entry)
+        begin = self.known.get(place)
+        if begin is not None and entry.startswith(begin.data):
+            return self._tensor(begin.name, begin.kind, begin.shape, [(begin.field, entry[len(begin.data) :])])
+        pairs = Message(entry)
+        name, parts = pairs.text(1), [*fields(pairs.data(2))]
+        about, values = Message(), [part for part in parts if part[0] not in {_DTYPE, _SHAPE}]
+        for number, value in parts:
+            about.values.setdefault(number, []).append(value)
+        kind, shape = about.whole(_DTYPE), [Message(one).whole(1) for one in about.inner(_SHAPE).several(2)]
+        if len(values) == 1 and parts[-1] is values[0] and entry.endswith(pairs.data(2)):
+            number, last = values[0]
+            if isinstance(last, bytes) and [*fields(entry)][-1][0] == 2:
+                data = entry[: len(entry) - len(last)]
+                _remember(self.known, place, _Begin(data, name, kind, shape, number), len(data))
+        return self._tensor(name, kind, shape, values)
+
+    def _tensor(self, name: str, kind: int, shape: list[int], parts: Sequence[tuple[int, Any]]) -> Tensor:
+        content = next((value for number, value in reversed(parts) if number == _CONTENT), b"")
+        if kind == _STRING:
+            values: list[Any] = [text_in(v) for number, v in parts if number == _TEXTS and isinstance(v, bytes)]
+        elif kind not in _TYPES and kind != _BFLOAT16:
+            raise Refused(RejectReason.UNDECODABLE, f"tensor '{name[:60]}': a type that is not read")
+        elif content and isinstance(content, bytes):
+            values = _wide(content) if kind == _BFLOAT16 else packed(content, _TYPES[kind])
+        else:
+            values = [v for number, part in parts if number in _LISTS for v in _listed(part, _LISTS[number])]
+            if kind in {_HALF, _BFLOAT16}:
+                bits = np.array(values, np.uint16).tobytes()
+                values = _wide(bits) if kind == _BFLOAT16 else packed(bits, _TYPES[kind])
+        size = math.prod(shape)
+        if 0 < len(values) < size <= self.most:  # the last value stands for all that follow
+            values += [values[-1]] * (size - len(values))
+        return Tensor(name=name, shape=shape or [len(values)], data=values)
 
 
-def _tensor(name: str, given: Message, most: int) -> Tensor:
-    kind, content = given.whole(1), given.data(4)
-    shape = [Message(dimension).whole(1) for dimension in given.inner(2).several(2)]
-    size = math.prod(shape)
-    if kind == _STRING:
-        values: list[Any] = [text_in(value) for value in given.several(8)]
-    elif kind not in _TYPES and kind != _BFLOAT16:
-        raise Refused(RejectReason.UNDECODABLE, f"tensor '{name[:60]}': a type that is not read")
-    elif content:
-        values = _wide(content) if kind == _BFLOAT16 else packed(content, _TYPES[kind])
-    else:
-        values = [v for n, how in _LISTS.items() for part in given.values.get(n, ()) for v in _listed(part, how)]
-        if kind in {_HALF, _BFLOAT16}:
-            bits = np.array(values, np.uint16).tobytes()
-            values = _wide(bits) if kind == _BFLOAT16 else packed(bits, _TYPES[kind])
-    if 0 < len(values) < size <= most:  # the last value stands for all that follow
-        values += [values[-1]] * (size - len(values))
-    return Tensor(name=name, shape=shape or [len(values)], data=values)
+def _name(tensor: Tensor) -> str:
+    return tensor.name
+
+
+def _remember(table: dict[Any, Any], key: Any, value: Any, size: int) -> None:
+    if size <= _LONGEST_KNOWN:
+        if len(table) >= _MOST_KNOWN:
+            table.clear()
+        table[key] = value
 
 
 def _wide(content: bytes) -> list[Any]:
@@ -203,7 +258,7 @@ def _listed(value: Any, kind: str) -> list[Any]:
 
 
 def opener(mapping: RecordMapping, limits: Limits) -> EachRecord:
-    return EachRecord(_Serving(lists_rows(mapping), limits), limits)
+    return EachRecord(_Serving(lists_rows(mapping), limits, _Tensors(limits.record_bytes)), limits)
 
 
 def recognise(record: Record) -> bool:

@@ -1,9 +1,10 @@
-"""A range of a topic without a group, for replay and reference build: what can be read of it, and what cannot."""
+"""A range of topics without a group, for replay and reference build: what can be read of it, and what cannot."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,12 +30,15 @@ POLL_SECONDS = 0.5
 
 def read_range(
     settings: KafkaSettings,
-    topic: str,
+    topics: Sequence[str],
     start: int | datetime | None = None,
     end: int | datetime | None = None,
+    *,
+    abreast_seconds: float = math.inf,
     patience_seconds: float = 30.0,
 ) -> Iterator[RecordBatch | Gap]:
-    """All records of a topic from ``start`` up to ``end`` (exclusive), without a group, and the gaps between them.
+    """All records of topics from ``start`` up to ``end`` (exclusive), without a group, and the gaps between them.
+    Nothing is fetched of a partition whose records are ``abreast_seconds`` ahead of those of another one.
 
     int: an offset, in every partition; datetime (with its zone): the first record of that time or later; None:
     from the first that there is, up to the last there is now. An empty batch says that its partition has ended.
@@ -42,21 +46,25 @@ def read_range(
     cannot be read.
     """
     listen_to_library(lambda _: None)
+    named = ", ".join(f"topic '{topic}'" for topic in topics)
     greeting = preflight(settings)
     consumer = open_consumer(settings, group_id=None, max_poll_records=1)
     try:
-        partitions = [KafkaPartition(topic, one) for one in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not partitions:
-            raise SourceRefused(f"kafka {greeting.server}: topic '{topic}' does not exist, or may not be seen")
+        partitions = []
+        for topic in topics:
+            found = sorted(consumer.partitions_for_topic(topic) or ())
+            if not found:
+                raise SourceRefused(f"kafka {greeting.server}: topic '{topic}' does not exist, or may not be seen")
+            partitions += [KafkaPartition(topic, one) for one in found]
         first = consumer.beginning_offsets(partitions)
         last = consumer.end_offsets(partitions)
         begins = places(consumer, start, first, first, last)
         ends = places(consumer, end, last, first, last)
-        yield from _Range(settings, consumer, begins, ends).read(patience_seconds)
+        yield from _Range(settings, consumer, begins, ends, abreast_seconds).read(patience_seconds)
     except errors.AuthorizationError as error:
-        raise SourceRefused(f"kafka {greeting.server}: no permission to read topic '{topic}': {error}") from None
+        raise SourceRefused(f"kafka {greeting.server}: no permission to read {named}: {error}") from None
     except errors.KafkaError as error:
-        raise SourceError(f"kafka {greeting.server}: topic '{topic}': {type(error).__name__}: {error}") from None
+        raise SourceError(f"kafka {greeting.server}: {named}: {type(error).__name__}: {error}") from None
     finally:
         consumer.close(autocommit=False, timeout_ms=5000)
 
@@ -78,7 +86,12 @@ class _Range:
     """Partitions that are read up to their ``ends`` (exclusive)."""
 
     def __init__(
-        self, settings: KafkaSettings, consumer: Any, begins: Mapping[Any, int], ends: Mapping[Any, int]
+        self,
+        settings: KafkaSettings,
+        consumer: Any,
+        begins: Mapping[Any, int],
+        ends: Mapping[Any, int],
+        abreast_seconds: float,
     ) -> None:
         self._reading = Reading(settings)
         self._reading.consumer = consumer
@@ -90,6 +103,8 @@ class _Range:
         patches.receive_in_place(consumer)
         patches.notice_oversized(consumer, self._obstacles.oversized.append)
         self._ends = {(one.topic, one.partition): end for one, end in ends.items()}
+        self._abreast_seconds = abreast_seconds
+        self._reached = dict.fromkeys(self._ends, -math.inf)
         consumer.assign(list(begins))
         for one, offset in begins.items():
             self._reading.go_to((one.topic, one.partition), offset)
@@ -102,6 +117,8 @@ class _Range:
             for partition, found in answer.items():
                 yield from self._batches((partition.topic, partition.partition), found)
             self._obstacles.pass_over_oversized()
+            if self._abreast_seconds < math.inf:
+                self._hold_those_ahead()
             gaps = [*self._gaps()]
             yield from gaps
             if answer or gaps:
@@ -116,10 +133,21 @@ class _Range:
                 continue
             wanted = before(stretch, self._ends[at])
             if len(wanted):
+                self._reached[at] = max(self._reached[at], wanted.timestamps_ms[-1] / 1e3)
                 yield to_batch(at, wanted, time.time())
             self._reading.positions[at] = stretch.next_offset
             if stretch.damaged is not None and stretch.damaged.first < self._ends[at]:
                 self._obstacles.damaged(at, stretch)
+
+    def _hold_those_ahead(self) -> None:
+        """By the records' timestamps; the one furthest behind is always read."""
+        behind = min((self._reached[at] for at in self._ends), default=math.inf)
+        limit, consumer = behind + self._abreast_seconds, self._reading.consumer
+        ahead = {KafkaPartition(*at) for at in self._ends if self._reached[at] > limit}
+        paused = consumer.paused()
+        consumer.pause(*(ahead - paused))
+        consumer.resume(*(paused - ahead))
+        patches.pick_up_parked(consumer)
 
     def _gaps(self) -> Iterator[Gap]:
         """What lies within the range of them."""

@@ -16,6 +16,7 @@ import pytest
 
 from driftd.cli import _reader_may_go, cli, main, output
 from driftd.cli.reports import _nothing
+from driftd.cli.strict import takes_one
 from driftd.config import Settings
 from driftd.core.act import Act, Deed
 from driftd.core.slice import Slice
@@ -585,6 +586,17 @@ def test_standard_input_can_be_compared_for_it_is_read_once(run: Any, monkeypatc
 def test_replay_refuses_options_that_contradict_each_other(run: Any, words: tuple[str, ...]) -> None:
     events()
     assert run("replay", *words)[0] == 2
+
+
+def test_no_option_that_takes_one_value_is_taken_twice(run: Any) -> None:
+    """The second would silently take the first one's place."""
+    asked = [
+        (name, p.opts[0]) for name, c in commands() for p in c.params if isinstance(p, click.Option) and takes_one(p)
+    ]
+    assert ("driftd replay", "--from") in asked
+    for name, option in asked:
+        code, _, err = run(*name.split()[1:], option, "1", option, "2")
+        assert (code, f"Error: {option}: given 2 times, and takes one value" in err) == (2, True), name
 
 
 def test_the_demo_finds_the_drift_and_takes_nothing_from_the_users_configuration(

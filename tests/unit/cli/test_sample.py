@@ -127,3 +127,11 @@ def test_a_sample_of_a_flat_file_ends_within_a_block(tmp_path: Path, capsys: pyt
     assert (report["received"], report["accepted"]) == (50, 48)
     assert sum(r["count"] for r in report["rejected"]) == 2
     assert report["proposal"] is None
+
+
+def test_a_format_that_is_configured_gives_way_to_no_mapping(sample: Any) -> None:
+    """A part of its records that cannot be used makes them no records of another shape."""
+    good = {"log_id": "l", "log_time": "2026-09-01T10:00:00", "model_name": "m", "predicted_y": 1, "amount": 3}
+    code, out = sample([good, {**good, "log_time": "yesterday"}], config="mapping: {format: hopsworks}")
+    assert (code, "With this in driftd.yaml" in out) == (0, False)
+    assert "1 rejected (bad_time), first at 1: log_time: expected a date and a time" in out

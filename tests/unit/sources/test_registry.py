@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Iterator
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from driftd.core.errors import SourceError
 from driftd.decode.registry import RegisteredSchema, SchemaRef
@@ -163,3 +164,46 @@ def test_its_login_is_in_no_text_of_it() -> None:
     mine = HttpRegistry("http://r", authorization=basic("me", "correct-horse"))
     assert basic("me", "correct-horse") not in repr(mine)
     assert pickle.loads(pickle.dumps(mine)).url == "http://r"  # Spark sends limits to its workers
+
+
+PROTO = 'syntax = "proto3";\npackage shop;\nimport "geo/place.proto";\nmessage Event { geo.Place at = 1; }\n'
+PLACE = 'syntax = "proto3";\npackage geo;\nmessage Place { double lat = 1; }\n'
+
+
+def test_a_schema_of_protobuf_that_is_text_becomes_descriptors(server: Registry) -> None:
+    """Apicurio has it so, and Confluent's API of Apicurio."""
+    server.schema(7, PROTO, "PROTOBUF", references=[{"name": "geo/place.proto", "subject": "place", "version": 1}])
+    server.answers["/subjects/place/versions/1"] = {"schema": PLACE, "schemaType": "PROTOBUF"}
+    found = client(server).load(SEVEN, serialized=True)
+    assert isinstance(found, RegisteredSchema)
+    made = FileDescriptorProto.FromString(base64.b64decode(found.text))
+    assert (made.package, [m.name for m in made.message_type], [*made.dependency]) == (
+        "shop",
+        ["Event"],
+        ["geo/place.proto"],
+    )
+    assert [*found.references] == ["geo/place.proto"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "words"),
+    [
+        ("message {", "place.proto", r"protoc: driftd.main.proto:1:9: Expected message name"),
+        ('import "nobody.proto";', "place.proto", "nobody.proto"),
+        ('syntax = "proto3";', "../../place.proto", "which is no name of a file"),
+        ('syntax = "proto3";', "/place.proto", "which is no name of a file"),
+        ('syntax = "proto3";', "a" * 300, "File name too long"),
+    ],
+)
+def test_a_text_that_is_no_schema_is_one_that_cannot_be_used(
+    server: Registry, text: str, name: str, words: str
+) -> None:
+    server.schema(7, text, "PROTOBUF", references=[{"name": name, "subject": "place", "version": 1}])
+    server.answers["/subjects/place/versions/1"] = {"schema": PLACE}
+    assert words in str(client(server).load(SEVEN, serialized=True))
+
+
+def test_without_protoc_a_text_says_what_to_install(server: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftd.sources.proto_text.find_spec", lambda _: None)
+    server.schema(7, PROTO, "PROTOBUF")
+    assert "pip install 'driftd[protobuf]'" in str(client(server).load(SEVEN, serialized=True))

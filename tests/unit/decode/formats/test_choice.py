@@ -101,6 +101,8 @@ def test_the_login_comes_from_its_file_and_is_masked(tmp_path: Path) -> None:
     assert "correct-horse" not in str([*loaded.rows()])
 
 
-def test_protobuf_of_apicurio_goes_by_the_api_that_has_descriptors(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="/apis/ccompat/v7"):
-        configured(tmp_path, "schema_registry: {url: http://r, type: apicurio}\nmapping: {format: protobuf}")
+def test_protobuf_of_apicurio_may_go_by_its_own_api(tmp_path: Path) -> None:
+    settings = configured(tmp_path, "schema_registry: {url: http://r, type: apicurio}\nmapping: {format: protobuf}")
+    registry = limits_of(settings).registry
+    assert isinstance(registry, HttpRegistry)
+    assert registry.apicurio

@@ -120,6 +120,18 @@ def test_the_endpoint_is_the_variant_and_batch_ids_do_no_harm() -> None:
     assert len(only(decoded)) == 2
 
 
+def test_headers_of_the_request_are_for_a_mapping_to_read() -> None:
+    """kserve@0217bdab, pkg/logger/handler.go: allow-listed headers, by name a list of values."""
+    told = {"X-Variant": ["canary"], "X-User": ["u1", "u2"]}
+    asked = kserve("request", {"instances": [[1.0]]}, metadata=json.dumps(told))
+    fields = {"variant": Source(parse("metadata.X-Variant[0]")), "unit": Source(parse("metadata.X-User[0]"))}
+    one = only(decode("kserve", asked, kserve("response", {"predictions": [1]}), fields=fields))
+    assert ([*one.fields["variant"]], [*one.fields["unit"]]) == (["canary"], ["u1"])
+    for damaged in ("{", "[]", '{"X-Variant": 3}', ""):
+        asked = kserve("request", {"instances": [[1.0]]}, metadata=damaged)
+        assert len(only(decode("kserve", asked, kserve("response", {"predictions": [1]}), fields=fields))) == 1
+
+
 def test_halves_that_come_again_are_duplicates_and_count_once() -> None:
     halves = Halves()
     decoded = decode("kserve", SAMPLE[0], SAMPLE[0], SAMPLE[1], SAMPLE[1], SAMPLE[0], halves=halves)

@@ -11,7 +11,7 @@ import pytest
 
 from driftd.core.event import DropReason, EventBatch, RejectReason
 from driftd.decode import codec_of
-from driftd.decode.mapping.spec import Source
+from driftd.decode.mapping.spec import Source, parse
 from driftd.decode.opening import PATH
 from tests.unit.decode.formats.make import batch, by_id, ids, limits, lines, read
 from tests.unit.decode.make import only, refused
@@ -195,3 +195,96 @@ def test_older_tables_and_failed_calls() -> None:
 )
 def test_rows_that_cannot_be_used_are_counted(value: bytes, reason: RejectReason) -> None:
     assert refused(databricks(value)).reason is reason
+
+
+# -- logs of feature stores --
+
+FEAST = {
+    "driver_id": 1,
+    "stats__trips": 7,
+    "stats__trips__timestamp": "2026-09-01T10:00:00+00:00",
+    "stats__trips__status": 1,
+    "stats__rate": 0.5,
+    "stats__rate__timestamp": "2026-09-01T09:00:00+00:00",
+    "stats__rate__status": 1,
+    "__log_timestamp": "2026-09-01T10:00:00.120000+00:00",
+    "__log_date": "2026-09-01",
+    "__request_id": "r1",
+}
+"""As feast-dev/feast@f0bc070 has it in sdk/python/feast/feature_logging.py."""
+
+
+def feast(**changed: Any) -> bytes:
+    return json.dumps(FEAST | changed).encode()
+
+
+def test_a_feature_of_feast_has_a_value_where_its_status_is_present() -> None:
+    rows = [feast(stats__rate__status=status, __request_id=f"r{status}") for status in (0, 1, 2, 3, 4, None, "1")]
+    one = only(
+        read("feast", *rows, fields={"model": Source(value="driver"), "unit": Source(parse("entities.driver_id"))})
+    )
+    assert [*one.columns["stats__rate"]] == [None, 0.5, None, None, None, None, None]
+    assert [*one.columns["stats__trips"]] == [7.0] * 7
+    assert sorted(one.columns) == ["stats__rate", "stats__trips"]
+    assert ids(one)[:2] == ["r0", "r1"]
+    assert one.times.tolist() == [1788256800.12] * 7
+    assert [*one.fields["unit"]] == [1.0] * 7
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (
+            b'{"__request_id": "r", "__log_timestamp": "2026-09-01T10:00:00Z", "driver_id": 1}',
+            RejectReason.MISSING_FIELD,
+        ),
+        (feast(__log_timestamp="yesterday"), RejectReason.BAD_TIME),
+        (feast(__request_id=[1]), RejectReason.WRONG_TYPE),
+        (b"[1]", RejectReason.WRONG_TYPE),
+        (feast()[:-1], RejectReason.NOT_JSON),
+        (b"\xff", RejectReason.NOT_UTF8),
+        (None, RejectReason.EMPTY),
+    ],
+)
+def test_rows_of_feast_that_cannot_be_used_are_counted(value: bytes | None, reason: RejectReason) -> None:
+    done = read("feast", value, feast(), fields={"model": Source(value="driver")})
+    assert ([r.reason for r in done.rejects], [len(one) for one in done.batches]) == ([reason], [1])
+
+
+LATER = 1_796_060_000.0
+"""Than the sample was made."""
+
+
+def test_rows_of_hopsworks_own_are_predictions() -> None:
+    one = only(read("hopsworks", *lines("hopsworks.jsonl"), timestamp=LATER))
+    assert (one.model, one.version, ids(one)) == ("fraud", "7", ["r1", "r2"])
+    assert {name: [*column] for name, column in one.columns.items()} == {"amount": [12.5, 3.0], "country": ["DE", None]}
+    assert one.prediction == [1.0, 0.0]
+    assert one.times[0] == pytest.approx(1796050398.185010, abs=1e-5)  # of its log_time, as UTC
+
+
+def test_the_first_of_several_predictions_of_hopsworks_counts_until_the_mapping_says_another() -> None:
+    row = {"log_id": "l1", "log_time": "2026-09-01T10:00:00Z", "model_name": "m", "amount": 1, "request_id": None}
+    row |= {"predicted_fraud": 1, "predicted_loss": 41.5, "request_parameters": "{}", "td_version": 3}
+    one = only(read("hopsworks", json.dumps(row).encode()))
+    assert (one.prediction, ids(one), sorted(one.columns)) == ([1.0], ["l1"], ["amount"])
+    one = only(read("hopsworks", json.dumps(row).encode(), fields={"prediction": Source(parse("outputs.loss"))}))
+    assert one.prediction == [41.5]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"log_time": "yesterday"}, RejectReason.BAD_TIME),
+        ({"log_time": 1788256800000}, RejectReason.BAD_TIME),
+        ({"model_name": None}, RejectReason.MISSING_FIELD),
+        ({"predicted_fraud": {"a": 1}}, RejectReason.WRONG_TYPE),
+        ({"request_id": {}}, RejectReason.WRONG_TYPE),
+    ],
+)
+def test_rows_of_hopsworks_that_cannot_be_used_are_counted(changed: dict[str, Any], reason: RejectReason) -> None:
+    good = lines("hopsworks.jsonl")[0]
+    done = read("hopsworks", json.dumps(json.loads(good) | changed).encode(), good, timestamp=LATER)
+    assert ([r.reason for r in done.rejects], [len(one) for one in done.batches]) == ([reason], [1])
+    for none in (b'{"amount": 1}', b"[]", b"3"):
+        assert refused(read("hopsworks", none)).reason in {RejectReason.MISSING_FIELD, RejectReason.WRONG_TYPE}

@@ -13,7 +13,11 @@ import pytest
 from driftd.core.errors import SourceRefused
 from driftd.core.event import DropReason, RejectReason
 from driftd.decode import Limits
-from driftd.decode.mapping.spec import Source
+from driftd.decode.formats.tfserving import opener
+from driftd.decode.json.strict import Refused
+from driftd.decode.limits import DEFAULT_LIMITS
+from driftd.decode.mapping.spec import RecordMapping, Source
+from driftd.decode.opening import Record
 from driftd.sources.files.source import open_events
 from tests.unit.decode.formats.make import SAMPLES, by_id, ids, limits, read
 from tests.unit.decode.make import only, refused
@@ -58,6 +62,27 @@ def test_values_that_are_left_out_and_small_floats() -> None:
     assert (list(one.columns["amount"]), one.prediction) == ([2.5] * 3, ["true", "false", "true"])
     one = only(read("tfserving", tfserving()[5]))
     assert (list(one.columns["amount"]), one.prediction) == ([1.5, 2.0], [1.0, 2.0])
+
+
+def test_what_is_remembered_of_one_record_changes_nothing_of_the_next() -> None:
+    """How tensors begin is read once: a reader that has seen others reads any damage as one that has seen none."""
+
+    def made(reader: Any, value: bytes) -> Any:
+        try:
+            return reader.read(Record("t", value, None, {}, 0.0))
+        except Refused as why:
+            return why.reason, why.detail
+
+    def fresh() -> Any:
+        return opener(RecordMapping(), DEFAULT_LIMITS).reader
+
+    used, whole = fresh(), tfserving()[0]
+    assert made(used, whole) == made(fresh(), whole)
+    for i in range(len(whole)):
+        flipped = whole[:i] + bytes([whole[i] ^ 1 << i % 8]) + whole[i + 1 :]
+        for value in (flipped, whole[:i] + whole[i + 1 :], whole):
+            assert made(used, value) == made(fresh(), value), i
+    assert used.tensors.known, "else it remembers nothing"
 
 
 def test_a_log_of_multi_inference_is_refused_by_name() -> None:

@@ -312,6 +312,54 @@ def test_bytes_that_are_no_message_are_rejected(data: bytes, words: str) -> None
     assert words in why.detail
 
 
+APICURIO: Final = replace(PROTO, type="")
+"""Its API does not say of what type a schema is."""
+REF: Final = b"\x07\x0a\x05Event"
+"""Ref{name = 1}, with its length before it. Known answer: Apicurio/apicurio-registry@4b406a3f, serdes/generic/
+serde-common-protobuf/src/test/.../ProtobufDeserializerFallbackTest.java (buildApicurioWireFormat)."""
+
+
+@pytest.mark.parametrize(
+    ("headers", "before", "found"),
+    [
+        pytest.param([], b"\x00\x00\x00\x00\x07" + REF, "fraud", id="a Ref names the message"),
+        pytest.param([], b"\x00" + bytes(7) + b"\x07" + REF, "fraud", id="behind an id of 8 bytes"),
+        pytest.param(
+            [("apicurio.value.contentId", bytes(7) + b"\x07"), ("apicurio.protobuf.type", b"Event")],
+            b"",
+            "fraud",
+            id="a header names it",
+        ),
+        pytest.param([("apicurio.value.contentId", bytes(7) + b"\x07")], REF, "fraud", id="a Ref behind a header"),
+    ],
+)
+def test_a_message_of_apicurios_serializers_is_found_by_its_name(
+    headers: list[tuple[str, bytes]], before: bytes, found: str
+) -> None:
+    schemas = Schemas({f"{kind}:7": APICURIO for kind in ("id", "content", "global")})
+    assert only(decode("protobuf", schemas, (headers, before + proto_event()))).model == found
+
+
+@pytest.mark.parametrize("before", [b"", b"\x00"], ids=["without a Ref", "with an empty one"])
+def test_without_a_name_it_is_the_first_message(before: bytes) -> None:
+    first = replace(APICURIO, text=serialized(swapped(proto_file())))
+    assert only(decode("protobuf", Schemas({"id:7": first}), framed(before + proto_event()))).model == "fraud"
+
+
+def swapped(file: descriptor_pb2.FileDescriptorProto) -> descriptor_pb2.FileDescriptorProto:
+    """With Event as the first message."""
+    messages = [*file.message_type]
+    del file.message_type[:]
+    file.message_type.extend(reversed(messages))
+    return file
+
+
+def test_a_name_that_the_schema_does_not_have_is_rejected() -> None:
+    headers = [("apicurio.value.contentId", bytes(7) + b"\x07"), ("apicurio.protobuf.type", b"Nobody")]
+    why = refused(decode("protobuf", Schemas({"content:7": APICURIO}), (headers, proto_event())))
+    assert (why.reason, why.detail) == (RejectReason.UNDECODABLE, "the schema has no message 'Nobody'")
+
+
 @pytest.mark.parametrize(
     ("record_format", "schema", "words"),
     [
