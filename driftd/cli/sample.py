@@ -43,12 +43,15 @@ class Tried:
         self.proposal: Proposal | None = None
         self.would: tuple[int, int] | None = None
         """Events that the proposal could use, of how many."""
+        self.unread: dict[str, Any] = {}
+        """Members of the records that are no fields of an event, and what of a mapping would read each, if any."""
         self.waiting = 0
         """Requests and answers without their other half in the sample."""
 
     @classmethod
     def of(cls, loaded: Loaded, records: list[tuple[Codec, RecordBatch]], what: str) -> Tried:
         from driftd.decode.json.codec import EventsCodec  # noqa: PLC0415
+        from driftd.decode.mapping.propose import unread  # noqa: PLC0415
         from driftd.ingest.halves import Halves  # noqa: PLC0415
         from driftd.wiring.app import limits_of  # noqa: PLC0415
 
@@ -60,6 +63,8 @@ class Tried:
         limits = limits_of(loaded.settings)
         if of_json and (out.accepted < out.received or out.refused):
             out._propose(limits, "" if what == "-" else Path(what).name)
+        elif of_json and all(limits.mappings.of(batch.source) is None for batch in batches):
+            out.unread = unread([value for batch in batches for value in batch.values])
         return out
 
     def _propose(self, limits: Any, name: str) -> None:
@@ -130,6 +135,7 @@ class Tried:
             "rejected": self._rejected(),
             "dropped": self._dropped(),
             "refused_values": self._refused(),
+            "unread": self.unread,
             "frame": self._frame(),
             "proposal": None
             if proposal is None
@@ -261,6 +267,7 @@ def _value(value: Any) -> Any:
 
 
 def _print(report: Mapping[str, Any], what: str) -> None:
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
     from driftd.core.text import minute  # noqa: PLC0415
 
     received = report["received"]
@@ -297,6 +304,9 @@ def _print(report: Mapping[str, Any], what: str) -> None:
         print_line(
             f"  {r['count']} values refused: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}"
         )
+    for name, reads in report["unread"].items():
+        cure = f"; mapping: {flow(reads)} in driftd.yaml would read it" if reads else ""
+        print_line(f"  {clean(name)} is no field of an event and not read{cure}")
     _print_proposal(report)
 
 

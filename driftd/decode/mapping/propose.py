@@ -70,6 +70,21 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     return found
 
 
+def unread(values: Sequence[bytes | None]) -> dict[str, dict[str, Any] | None]:
+    """The members of records in driftd's own form that are no fields of an event; with each the mapping by which it
+    would be read as one, if any.
+    """
+    own = {field.name for field in FIELDS}
+    names = dict.fromkeys(name for value in values for record in _records(value) for name in record if name not in own)
+    proposal = propose(values, "") if names else None
+    if proposal is None:
+        return {}
+    features = proposal.mapping.get("features", KEYS["features"])
+    fields = [(key, value) for key, value in proposal.mapping.items() if key != "features"]
+    told = {path: {"features": features, key: value} for key, value in fields for path in _used({key: value})}
+    return {name: told.get((name,)) for name in names if _sayable(name)}
+
+
 def nameless(name: str) -> str:
     """What to call the model of records that do not name one: as their topic or file."""
     return re.sub(r"\.[a-z0-9.]+$", "", name) or "MODEL"

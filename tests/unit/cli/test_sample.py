@@ -135,3 +135,16 @@ def test_a_format_that_is_configured_gives_way_to_no_mapping(sample: Any) -> Non
     code, out = sample([good, {**good, "log_time": "yesterday"}], config="mapping: {format: hopsworks}")
     assert (code, "With this in driftd.yaml" in out) == (0, False)
     assert "1 rejected (bad_time), first at 1: log_time: expected a date and a time" in out
+
+
+def test_what_is_no_field_of_an_event_is_named_with_the_mapping_that_reads_it(sample: Any) -> None:
+    records = [event(latency_ms=12.5, status="ok", id="a")] * 3
+    code, out = sample(records)
+    assert code == 0
+    assert "3 events, 3 can be used" in out
+    assert "status is no field of an event and not read\n" in out
+    cure = "mapping: {features: features, latency: {path: latency_ms, unit: ms}}"
+    assert f"latency_ms is no field of an event and not read; {cure} in driftd.yaml would read it\n" in out
+    code, out = sample(records, config=cure)
+    assert "0.0125" in out
+    assert "no field" not in out
