@@ -305,23 +305,32 @@ def _explained(learned: NaturalLearned, kind: Kind, channel: int, since: Counts)
     """
     if kind is not Kind.FROZEN or since[f.REPEATED] > STANDING * since[f.LIVE]:
         return kind
-    usual = float(learned.near.centre[STATISTICS.index(Change.NEW), channel])
+    usual = _usual_rate(learned, Change.NEW, channel)
     beyond = since[f.NEW] - (usual + SIZES[Change.NEW].ticket) * since[f.LIVE]
     return Kind.RANGE if beyond > 0 and since[f.NEW] >= since[f.REPEATED] else kind
+
+
+_WITHOUT: Final = ((Kind.MISSING, f.NULLS, Change.MISSING), (Kind.REFUSED, f.REFUSED, Change.REFUSED))
+"""Derived: kinds of events without a value, the column that counts them, and their change."""
 
 
 def _plain(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> Kind | None:
     """The fault that so many of the values show that it has its name, whatever change came first; None: no fault."""
     events, live = max(int(since[f.EVENTS]), 1), max(int(since[f.LIVE]), 1)
     t = learned.traits
-    if since[f.NULLS] / events > CLEAR and kind is not Kind.REFUSED and not t.awaited[channel]:
+    more = {k: float(since[at]) / events - _usual_rate(learned, change, channel) for k, at, change in _WITHOUT}
+    if more[Kind.MISSING] > CLEAR and kind is not Kind.REFUSED and not t.awaited[channel]:
         return Kind.MISSING
-    if since[f.REFUSED] / events > CLEAR:
+    if more[Kind.REFUSED] > CLEAR:
         return Kind.REFUSED
     unseen = not t.numeric[channel] and since[f.NEW] / live > CLEAR
     if since[f.REPEATED] / live > STANDING and not (t.repetitive[channel] or unseen or kind is Kind.MISSING):
         return Kind.FROZEN
     return None
+
+
+def _usual_rate(learned: NaturalLearned, change: Change, channel: int) -> float:
+    return float(np.nan_to_num(learned.near.centre[STATISTICS.index(change), channel]))
 
 
 def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts, before: float) -> float:

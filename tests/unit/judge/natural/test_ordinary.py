@@ -232,3 +232,19 @@ def test_one_unseen_category_in_place_of_all_is_no_new_name() -> None:
 
     (page,) = found.pages(found.turns(np.random.default_rng(7), 9, default, at=6))
     assert page[:2] == ("shop", "new_value")
+
+
+def test_what_is_mostly_missing_anyway_is_not_missing_when_its_values_change() -> None:
+    """Coupons that a tenth of the events have are others from one week to the next."""
+
+    def coupons(columns: Columns, on: Bools) -> None:
+        some = np.random.default_rng(int(columns["time"][0])).random(columns["time"].size)
+        codes = np.where(on, np.where(some < 0.05, "C4", "C5"), np.where(some < 0.05, "C1", "C2")).astype(object)
+        columns["shop"] = np.where(some < 0.1, codes, None)
+
+    def first(columns: Columns, _: Bools) -> None:
+        coupons(columns, np.zeros(columns["time"].size, bool))
+
+    found = Stage.of(np.random.default_rng(6), 10.0, change=first)
+    kinds = {page[:2] for page in found.pages(found.turns(np.random.default_rng(7), 12, coupons, at=6))}
+    assert kinds == {("shop", "renamed")}
