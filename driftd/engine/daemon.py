@@ -484,7 +484,7 @@ class Daemon:
                 raise
             self.reporter.out_of_reach(str(e))
             return
-        begun = any(offset == self.timing.start != "earliest" for offset in start.values())
+        begun = self.timing.start != "earliest" and any(isinstance(offset, str) for offset in start.values())
         for topic_partition, offset in found.items():
             partition = self.state.partitions.setdefault(topic_partition, PartitionState(offset))
             partition.next_offset, partition.released = offset, False

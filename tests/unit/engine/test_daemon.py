@@ -624,6 +624,16 @@ def test_a_start_at_the_topics_end_is_saved_before_anything_is_read() -> None:
     assert again.journal == []
 
 
+def test_so_is_the_beginning_of_a_topic_that_came_after_the_start() -> None:
+    """After kill -9 nobody would know that it was awaited, and "latest" would skip all of it."""
+    source = quiet(A)
+    stage = Stage(source, start="latest", state=State(awaited=frozenset({A[0]})))
+    stage.go(0)
+    assert source.positions() == {A: 0}
+    assert stage.journal == ["flush", "save", "commit"]
+    assert source.commits == {A: (0, ME)}
+
+
 def test_references_are_kept_only_after_the_checkpoint_that_knows_them() -> None:
     stage = Stage(drifting())
     stage.checkpoints.error = full_disk()
