@@ -21,6 +21,11 @@ from tests.unit.core.make import WINDOWS, events, stream
 KEY = Slice("m")
 
 
+def open_(_: Slice) -> int | None:
+    """No pane is closed."""
+    return None
+
+
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     return build(stream(np.random.default_rng(1), 300), Learning(bins=5))
@@ -35,8 +40,8 @@ def test_a_late_event_is_counted_by_its_reason_with_the_worst_lateness() -> None
     #  time     1000  1050 |  1025  1005   watermark 1050 - 20 = 1030: panes to 102 have closed
     #  time     1052  1041 |                frontier 104: pane 104 is closed by the others, though not by the watermark
     partition = PartitionState(0)
-    first = take(partition, [at(1000, 1050, 1025, 1005)], WINDOWS, None, lambda _: SliceIngest())
-    second = take(partition, [at(1052, 1041)], WINDOWS, 104, lambda _: SliceIngest())
+    first = take(partition, [at(1000, 1050, 1025, 1005)], WINDOWS, open_, lambda _: SliceIngest())
+    second = take(partition, [at(1052, 1041)], WINDOWS, lambda _: 104, lambda _: SliceIngest())
     assert (first, second) == (2, 1)
     assert partition.late == {LateReason.WATERMARK: 2, LateReason.FRONTIER: 1}
     # by how much out_of_orderness_seconds, or idle_seconds, would have had to be larger at least
@@ -53,7 +58,7 @@ def test_an_event_of_one_model_makes_a_later_one_of_another_late() -> None:
         replace(at(1050, 1045), model="n", offsets=np.array([1, 3])),
         replace(at(), model="late"),
     ]
-    assert take(partition, batches, WINDOWS, None, lambda _: SliceIngest()) == 3
+    assert take(partition, batches, WINDOWS, open_, lambda _: SliceIngest()) == 3
     kept = {key.model: [t for rows in stream_.rows for t in rows.times] for key, stream_ in partition.streams.items()}
     assert kept == {"m": [1000.0], "n": [1050.0, 1045.0]}
     assert (partition.late, partition.latest) == ({LateReason.WATERMARK: 1}, 1050.0)
@@ -62,7 +67,7 @@ def test_an_event_of_one_model_makes_a_later_one_of_another_late() -> None:
 def test_excluded_events_are_counted_and_go_no_further(reference: Reference) -> None:
     partition = PartitionState(0)
     about = SliceIngest(reference, exclude=(Exclusion(1010, 1020),))
-    take(partition, [at(1000, 1012, 1015, 1021)], WINDOWS, None, lambda _: about)
+    take(partition, [at(1000, 1012, 1015, 1021)], WINDOWS, open_, lambda _: about)
     stream_ = partition.streams[KEY]
     absorb(about, stream_, 10.0)
     assert (stream_.counters.events, stream_.counters.excluded, stream_.counters.last_event) == (4, 2, 1021.0)
@@ -79,7 +84,7 @@ def test_a_pane_names_the_versions_that_answered_in_it_however_events_were_batch
         partition, about = PartitionState(0), SliceIngest(reference)
         for a, b in pairwise(cuts):
             batch = at(*times[a:b], version=versions[a:b], offsets=np.arange(a, b, dtype=np.int64))
-            take(partition, [batch], WINDOWS, None, {KEY: about}.__getitem__)
+            take(partition, [batch], WINDOWS, open_, {KEY: about}.__getitem__)
             if b % 2 == 0:
                 absorb(about, partition.streams[KEY], 10.0)
         (closed,) = take_closed(partition, ("t", 0), 103, 10.0, KEY)
@@ -89,7 +94,7 @@ def test_a_pane_names_the_versions_that_answered_in_it_however_events_were_batch
 
 def test_a_closed_pane_says_how_far_its_source_had_come(reference: Reference) -> None:
     partition, about = PartitionState(7), SliceIngest(reference)
-    take(partition, [at(1000, 1010)], WINDOWS, None, lambda _: about)
+    take(partition, [at(1000, 1010)], WINDOWS, open_, lambda _: about)
     absorb(about, partition.streams[KEY], 10.0)
     (closed,) = take_closed(partition, ("t", 3), 100, 10.0, KEY)
     assert isinstance(closed, ClosedPanes)
@@ -107,7 +112,7 @@ def test_refused_values_are_counted_by_feature_but_not_those_of_late_and_exclude
     partition = PartitionState(0)
     about = SliceIngest(reference, exclude=(Exclusion(1010, 1020),))
     refused = {"x": np.array([False, True, True, False, True])}
-    take(partition, [at(1000, 1012, 1021, 1050, 1005, refused=refused)], WINDOWS, None, lambda _: about)
+    take(partition, [at(1000, 1012, 1021, 1050, 1005, refused=refused)], WINDOWS, open_, lambda _: about)
     assert partition.streams[KEY].counters.refused == {"x": 1}
 
 
@@ -120,7 +125,7 @@ def test_counts_of_refused_values_add_up_in_any_order() -> None:
 def test_few_batches_wait_side_by_side_whatever_came_in_how_many(reference: Reference) -> None:
     partition = PartitionState(0)
     for i in range(3 * MOST_BATCHES):
-        take(partition, [at(1000 + i, version=f"v{i // 100}")], WINDOWS, None, lambda _: SliceIngest(reference))
+        take(partition, [at(1000 + i, version=f"v{i // 100}")], WINDOWS, open_, lambda _: SliceIngest(reference))
     rows = partition.streams[KEY].rows
     assert len(rows) < MOST_BATCHES
     assert concatenate(rows).times.tolist() == [1000.0 + i for i in range(3 * MOST_BATCHES)]
