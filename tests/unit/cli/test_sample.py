@@ -135,3 +135,11 @@ def test_a_format_that_is_configured_gives_way_to_no_mapping(sample: Any) -> Non
     code, out = sample([good, {**good, "log_time": "yesterday"}], config="mapping: {format: hopsworks}")
     assert (code, "With this in driftd.yaml" in out) == (0, False)
     assert "1 rejected (bad_time), first at 1: log_time: expected a date and a time" in out
+
+
+def test_a_sample_of_requests_alone_says_that_their_answers_are_elsewhere(sample: Any) -> None:
+    kind = {"specversion": "1.0", "type": "org.kubeflow.serving.inference.request", "source": "/"}
+    asked = {**kind, "time": "2026-09-01T10:00:00Z", "inferenceservicename": "fraud", "data": {"instances": [[1.0]]}}
+    code, out = sample([{**asked, "id": "a"}, {**asked, "id": "b"}])
+    assert code == 2
+    assert "With this in driftd.yaml 2 records would be known, without the other half of the call:" in out
