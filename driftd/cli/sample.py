@@ -41,8 +41,8 @@ class Tried:
     def __init__(self, decoded: list[Decoded], records: list[RecordBatch], hidden: bool) -> None:
         self.decoded, self.records, self.hidden = decoded, records, hidden
         self.proposal: Proposal | None = None
-        self.would: tuple[int, int] | None = None
-        """Events that the proposal could use, of how many."""
+        self.would: Tried | None = None
+        """What the proposal makes of the sample."""
         self.unread: dict[str, Any] = {}
         """Members of the records that are no fields of an event, and what of a mapping would read each, if any."""
         self.waiting = 0
@@ -106,7 +106,7 @@ class Tried:
             proposal.mapping["model"] = {"value": nameless(name)}
             proposal.remarks = [*proposal.remarks, NAMELESS]
             tried = tried_with(proposal.mapping)
-        self.would = tried.accepted, tried.received
+        self.would = tried
         better = (tried.accepted, -tried.refused) > (self.accepted, -self.refused)
         if proposal.mapping and (better or (tried.waiting and not self.waiting)):
             self.proposal = proposal
@@ -142,8 +142,9 @@ class Tried:
             else {
                 "recognised": proposal.shapes,
                 "mapping": proposal.mapping,
-                "would_accept": self.would[0] if self.would else None,
-                "of": self.would[1] if self.would else None,
+                "would_accept": self.would.accepted if self.would else None,
+                "of": self.would.received if self.would else None,
+                "waiting": self.would.waiting if self.would else None,
                 "remarks": proposal.remarks,
             },
         }
@@ -318,7 +319,11 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
         return
     print_line()
     known = f"Recognised: {', '.join(proposal['recognised'])}. " if proposal["recognised"] else ""
-    print_line(f"{known}With this in driftd.yaml {proposal['would_accept']} of {proposal['of']} could be used:", "bold")
+    would = f"{proposal['would_accept']} of {proposal['of']} could be used"
+    if not proposal["of"]:
+        waiting = proposal["waiting"]
+        would = f"{waiting} {plural('record', waiting)} would be known, without the other half of the call"
+    print_line(f"{known}With this in driftd.yaml {would}:", "bold")
     print_line()
     for line in yaml_of(proposal["mapping"]):
         print_line(line)

@@ -148,3 +148,11 @@ def test_what_is_no_field_of_an_event_is_named_with_the_mapping_that_reads_it(sa
     code, out = sample(records, config=cure)
     assert "0.0125" in out
     assert "no field" not in out
+
+
+def test_a_sample_of_requests_alone_says_that_their_answers_are_elsewhere(sample: Any) -> None:
+    kind = {"specversion": "1.0", "type": "org.kubeflow.serving.inference.request", "source": "/"}
+    asked = {**kind, "time": "2026-09-01T10:00:00Z", "inferenceservicename": "fraud", "data": {"instances": [[1.0]]}}
+    code, out = sample([{**asked, "id": "a"}, {**asked, "id": "b"}])
+    assert code == 2
+    assert "With this in driftd.yaml 2 records would be known, without the other half of the call:" in out
