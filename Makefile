@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format generate rules bench chaos fuzz quality site clean distclean
+.PHONY: help demo install dev servers test unit lint lint-code lint-format lint-types lint-shell format generate rules bench chaos fuzz quality site clean distclean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,8 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 
 demo: $(VENV)/.installed  ## Replay real data with drift in it and serve /metrics; ARGS=--exit ends after the replay
 	@$(BIN)/driftd demo $(ARGS)
+
+install: $(VENV)/.installed  ## driftd alone, into .venv
 
 dev: $(VENV)/.dev  ## The development environment
 

@@ -16,5 +16,11 @@ class Contacts:
     fallback: str = ""
     runbook: str = ""
 
+    @property
+    def help(self) -> str:
+        """All but the owner, whom alerts have as a label, in a line."""
+        told = (("Inputs come from", self.upstream), ("Fallback:", self.fallback), ("Its own runbook:", self.runbook))
+        return " ".join(f"{what} {text.removesuffix('.')}." for what, text in told if text)
+
 
 NOBODY = Contacts()

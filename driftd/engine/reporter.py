@@ -32,7 +32,7 @@ from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.experiments.verdict import Result
 from driftd.learn.remarks import unwatched
-from driftd.metrics.aggregates import ModelCounts, Page, SegmentCounts
+from driftd.metrics.aggregates import HOURLY, ModelCounts, Page, SegmentCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing, regrowth, renewal
@@ -290,7 +290,7 @@ class Reporter:
         self.metrics.quiet(
             {
                 key.model: {"": q.seconds}
-                | ({} if q.usual is None else {"page": q.usual.page, "ticket": q.usual.ticket})
+                | ({} if q.usual is None else {"page": q.usual.page, "ticket": q.usual.ticket, HOURLY: q.usual.usual})
                 for key, q in self._quiet.items()
             }
         )
@@ -336,7 +336,11 @@ class Reporter:
         page, whole = self._page(model)
         about = model.incidents, model.covered, now // DAY_SECONDS, whole
         self.metrics.incidents(
-            model.name, about, lambda: texts_of(_ringing(model), now, self.external_url, whole), page
+            model.name,
+            about,
+            lambda: texts_of(_ringing(model), now, self.external_url, whole),
+            page,
+            self._settings(model.slice).contacts.help,
         )
 
     def _page(self, model: ModelState) -> tuple[Page | None, Incident | None]:

@@ -23,6 +23,8 @@ _RECEIVER: Final = re.compile(r"(?:(?P<team>[\w@.+/ -]+)=)?(?P<kind>pagerduty|sl
 _SECTION: Final = re.compile(r"^receivers:\n.*?(?=^inhibit_rules:)", re.MULTILINE | re.DOTALL)
 _HEAD: Final = re.compile(r"\A(?:#.*\n)+")
 _LINKS: Final = ("Incident", "Runbook", "Dashboard")
+_HERE: Final = ("localhost", "127.0.0.1", "[::1]")
+"""A mail server on the machine itself seldom has TLS, and Alertmanager asks for it by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def _config(kind: str, where: str, given: Receivers) -> Iterator[tuple[str, dict
                 "headers": {"Subject": subject},
                 "text": '{{ template "driftd.text" . }}',
                 "html": '{{ template "driftd.html" . }}',
+                **({"require_tls": False} if given.smarthost.rpartition(":")[0] in _HERE else {}),
             },
         )
     else:

@@ -29,6 +29,8 @@ from driftd.learn.quality import estimate_of
 from driftd.metrics.exposition import histogram, labels, sample
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
+HOURLY: Final = "hourly"
+"""Of a silent model, beside its severities: the events an hour that are usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ class Page:
 def page_line(model: str, page: Page) -> tuple[str, bytes]:
     text = labels({"model": model, "page": str(page.number), "incident": page.cause})
     return "driftd_page_info", f"driftd_page_info{text} 1\n".encode()
+
+
+def help_line(model: str, text: str) -> tuple[str, bytes]:
+    return "driftd_model_help_info", f"driftd_model_help_info{labels({'model': model}, {'help': text})} 1\n".encode()
 
 
 def incident_lines(model: str, incidents: Iterable[IncidentText]) -> Iterator[tuple[str, bytes]]:
@@ -207,8 +213,14 @@ def segment_lines(
 
 
 def quiet_lines(model: str, seconds: Mapping[str, float]) -> Iterator[tuple[str, bytes]]:
-    """Under "" how long the model has sent nothing, under a severity from when on that is one."""
+    """Under "" how long the model has sent nothing, under a severity from when on that is one, under HOURLY how many
+    events an hour are usual now.
+    """
     for severity, value in seconds.items():
+        if severity == HOURLY:
+            name = "driftd_model_usual_events_per_hour"
+            yield name, sample(name, {"model": model}, float(f"{value:.3g}"))
+            continue
         name = f"driftd_model_silence{'_limit' if severity else ''}_seconds"
         about = {"model": model} | ({"severity": severity} if severity else {})
         yield name, sample(name, about, float(f"{value:.0f}"))

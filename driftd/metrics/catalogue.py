@@ -126,6 +126,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             ("model", "severity", "incident", "kind", "feature", "summary", "hint", "url"),
         ),
         gauge(
+            "driftd_model_help_info",
+            "",
+            "1 for a model whose upstream, fallback or runbook the configuration names: what alerts say of them.",
+            ("model", "help"),
+        ),
+        gauge(
             "driftd_page_info",
             "",
             "1 while a page of the model is open: the number of its last call, and the incident that pages share.",
@@ -241,6 +247,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "From when on silence is a ticket, a page, by the model's own traffic at this hour; +Inf if never. "
             "Absent while it sends and while no values are kept (state.values).",
             (*_MODEL, "severity"),
+        ),
+        gauge(
+            "driftd_model_usual_events_per_hour",
+            "events",
+            "Events an hour that are usual at this hour, while the model sends none; 0 if not known yet.",
+            _MODEL,
         ),
         gauge("driftd_last_event_timestamp_seconds", "seconds", "Time of the latest event, event time.", _MODEL),
         counter("driftd_predictions_total", "events", "Prediction events accepted.", _MODEL),

@@ -23,6 +23,7 @@ from driftd.metrics.aggregates import (
     ModelCounts,
     Page,
     count_lines,
+    help_line,
     incident_lines,
     learning_lines,
     page_line,
@@ -156,13 +157,21 @@ class MetricsSink:
         known.counts, known.elsewhere = counts, elsewhere
 
     def incidents(
-        self, model: str, about: object, texts: Callable[[], Iterable[IncidentText]], page: Page | None = None
+        self,
+        model: str,
+        about: object,
+        texts: Callable[[], Iterable[IncidentText]],
+        page: Page | None = None,
+        help_: str = "",
     ) -> None:
-        """Takes what is open on a model now in place of what was; ``texts`` are made of nothing but ``about``."""
+        """Takes what is open on a model now in place of what was; ``texts`` are made of nothing but ``about``.
+        ``help_``: whom and what its owners name for it.
+        """
         known = self._model(model)
-        if known.about != (about, page):
+        if known.about != (about, page, help_):
             calls = [] if page is None else [page_line(model, page)]
-            known.about, known.incidents = (about, page), _collect([*calls, *incident_lines(model, texts())])
+            calls += [help_line(model, help_)] if help_ else []
+            known.about, known.incidents = (about, page, help_), _collect([*calls, *incident_lines(model, texts())])
 
     def learning(self, model: str, ratio: float, counts: ModelCounts | None = None) -> None:
         """The model collects its reference; ``ratio`` 0..1 is how far it is. Its feature series end."""

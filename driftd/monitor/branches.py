@@ -63,13 +63,21 @@ FROZEN: Final = Branch(
     ),
 )
 ERRORS: Final = Branch(
-    "Errors",
-    "Requests fail, or predictions are wrong, more often.",
+    "Requests fail",
+    "Requests fail more often: there is no answer, so this is an incident of the service, not of the data.",
     (
-        "Requests that fail are a service incident: read the model server's log from `SINCE` UTC on.",
+        "Read the model server's log from `SINCE` UTC on: which error is it?",
         "What was released then? Roll it back before you look on.",
-        "Wrong predictions beside inputs that changed: see to the inputs first.",
-        "Alone: check ten labels by hand, for a labelling job that broke looks the same. Then the model.",
+        "A part of the requests: which client, replica or dependency do those share? Take it out.",
+    ),
+)
+WRONG: Final = Branch(
+    "Wrong predictions",
+    "Predictions are wrong more often than they were, by the labels.",
+    (
+        "Did inputs change, too? See to those first: the model's page has them.",
+        "Was a version released shortly before `SINCE` UTC? Roll it back.",
+        "Alone: check ten labels by hand, for a labelling job that broke looks the same. Then its owner decides.",
     ),
 )
 UNIT: Final = Branch(

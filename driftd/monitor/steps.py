@@ -22,8 +22,9 @@ _LATENCY: Final = (Kind.LATENCY_P50, Kind.LATENCY_P99)
 
 def branch_of(kind: str, cause: str = "", channel: str = "") -> Branch:
     """What to do about such a change of ``channel``."""
-    if cause != PIPELINE and _ROLES.get(channel, Role.FEATURE).row.errors:
-        return branches.ERRORS
+    role = _ROLES.get(channel, Role.FEATURE)
+    if cause != PIPELINE and role.row.errors:
+        return branches.ERRORS if role is Role.ERROR else branches.WRONG
     return (
         branches.JOINT if channel == JOINT and not cause else BY_CAUSE.get(cause) or BY_KIND.get(kind, branches.UNKNOWN)
     )
@@ -61,7 +62,7 @@ def _section(branch: Branch) -> str:
     mine = [*branch.steps, *([new_normal(branch, REBASELINE)] if branch.stays else [])]
     called = [name for table in (BY_KIND, BY_CAUSE) for name, b in table.items() if b is branch]
     words = dict.fromkeys(name.replace("_", " ") for name in called)
-    aside = f" ({', '.join(words)})" if [*words] != [branch.title.lower()] else ""
+    aside = f" ({', '.join(words)})" if words and [*words] != [branch.title.lower()] else ""
     steps = "\n".join(f"{n}. {step}" for n, step in enumerate(mine, 1))
     return f"#### {branch.title}{aside}\n\n{branch.happened}\n\n{steps}"
 

@@ -99,12 +99,7 @@ class TimeChart:
                 out.append(Markup('<path class="{}" d="{}"/>').format(line.css, path))
         out.append(Markup("</svg>"))
         last = self._last_place(axis) if self.last else None
-        for value, label, css in self.limits:
-            y = high - float(axis.place(np.array([value]))[0]) * high
-            out.append(
-                Markup('<line class="th-{0}" x1="0" x2="100%" y1="{1:.1f}" y2="{1:.1f}"/>').format(css, y)
-                + text("0%", self._beside(y, last), label, f"lab {css}", dx=4)
-            )
+        out.extend(self._limits(axis, last))
         out.extend(self._marks())
         if last is not None:
             out.append(self._last(*last))
@@ -137,11 +132,19 @@ class TimeChart:
                 lab = "lab now" if mark.css == "cp" else "lab"
                 yield text(f"{place:.2%}", 6, mark.label, lab, dx=-6 if left else 6, anchor="end" if left else "start")
 
-    @staticmethod
-    def _beside(y: float, last: tuple[float, float] | None) -> float:
-        """Where the label of a limit stands: above its line, but not over the last value; at the top further below."""
-        places = [y + TOP, y + 2 * TOP + 4] if y < TOP else [y - 4, y + TOP]
-        return next((at for at in places if last is None or abs(at - last[1]) >= TOP - 1), places[-1])
+    def _limits(self, axis: Axis, last: tuple[float, float] | None) -> Iterator[Markup]:
+        """Lines across all of it, each with its label: above it, else below, but never over another label."""
+        taken = list[float]()
+        for value, label, css in sorted(self.limits, key=lambda limit: -limit[0]):
+            y = self.height - float(axis.place(np.array([value]))[0]) * self.height
+            meets = last is not None and last[0] * NARROW - pixels(self.last) < pixels(label) + TOP
+            others = [*taken, last[1]] if meets and last is not None else taken
+            places = [y - 4, y + TOP, y + 2 * TOP] if y >= TOP else [y + TOP, y + 2 * TOP, y + 3 * TOP]
+            free = (at for at in places if all(abs(at - other) >= TOP - 1 for other in others))
+            taken.append(next(free, places[-1]))
+            yield Markup('<line class="th-{0}" x1="0" x2="100%" y1="{1:.1f}" y2="{1:.1f}"/>').format(css, y) + text(
+                "0%", taken[-1], label, f"lab {css}", dx=4
+            )
 
     def _last_place(self, axis: Axis) -> tuple[float, float] | None:
         """Where the last value is written: at the end of the line, under it where it is high up."""
@@ -292,6 +295,8 @@ LONG: Final = 66
 """The same of .y-long; .y-longer has 100, and no number is longer (format.number)."""
 TOP: Final = 13
 """Pixels that a label needs above its line; without them it stands below."""
+NARROW: Final = 280
+"""Pixels that a chart is wide on a phone of 390."""
 BULLET: Final = Axis(0.01, 100.0, log=True)
 
 

@@ -73,7 +73,7 @@ def _promises(c: Certificate, pages: int, recent: int) -> Iterator[tuple[str, st
     yield "At most", f"{bound} expected false {plural('page', float(bound))} a month from the models known now{room}"
     yield "Counted", f"{recent:,} {plural('page', recent)} in the last 30 days, {pages:,} since monitoring began"
     yield "Pages", f"{c.paging:,} of {c.channels:,} channels{_unjudged(c.unjudged)}"
-    yield "Threshold", f"A is {large(c.least)} events or more: without drift one false alarm in so many events"
+    yield "Threshold", f"without drift one false alarm in {large(c.least)} events, or fewer"
     span = c.shortest_span_seconds
     short = "; daily patterns are unknown to driftd" if span < 2 * _DAY else ""
     yield "Reference", f"spans {duration(span)}{' or more' if models > 1 else ''}{short}"

@@ -88,7 +88,7 @@ class Histogram:
         low, high = float(self.edges[0]), float(self.edges[-1])
         axis = Axis(low, high, log=self.log)
         ends = {"opt": -math.inf, "": -math.inf}
-        for tick in axis.ticks():
+        for tick in axis.ticks(6):
             x = float(axis.place(np.array([tick]))[0]) * room
             if self.apart and x > 0.93 * room:
                 continue  # the first bar apart is named there

@@ -60,14 +60,15 @@ class Axis:
                 x, ends = np.asarray(values, np.float64), (self.low, self.high)
             return np.clip((x - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)
 
-    def ticks(self) -> list[float]:
+    def ticks(self, parts: int = 3) -> list[float]:
+        """Round numbers; of an axis that is not logarithmic about ``parts`` stretches lie between them."""
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             choices = [[f * 10.0**d for d in decades for f in factors] for factors in ((1, 2, 5), (1, 3), (1,))]
             choices += [[10.0**d for d in decades if d % every == 0] for every in (2, 3, 4, 6, 12, 50, 200)]
             inside = ([t for t in c if self.low * 0.999 <= t <= self.high * 1.001] for c in choices)
             return next(ticks for ticks in inside if len(ticks) <= _MOST_TICKS)
-        step = _round_step((self.high - self.low) / 3)
+        step = _round_step((self.high - self.low) / parts)
         first = math.ceil(self.low / step - 1e-9)
         return [round(i * step, 12) for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
 

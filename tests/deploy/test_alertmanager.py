@@ -86,6 +86,22 @@ def test_a_mistake_is_told(given: Receivers, message: str) -> None:
         configuration(given)
 
 
+@pytest.mark.parametrize(("host", "asked"), [("localhost:25", False), ("127.0.0.1:2525", False), ("mail:587", True)])
+def test_a_mail_server_on_the_machine_itself_is_not_asked_for_tls(host: str, asked: bool) -> None:
+    config = configuration(Receivers(("email:a@b",), ("webhook:http://x",), smarthost=host, mail_from="d@b"))
+    page = next(r for r in yaml.safe_load(config)["receivers"] if r["name"] == "page")
+    assert page["email_configs"][0].get("require_tls", True) == asked
+
+
+@pytest.mark.integration
+def test_whom_to_call_stands_in_every_message(amtool: str, tmp_path: Path) -> None:
+    known = alert()
+    known["annotations"]["help"] = "Inputs come from <payments>. Fallback: use rules."
+    assert "Inputs come from <payments>. Fallback: use rules.\n" in rendered(amtool, tmp_path, "driftd.text", known)
+    assert "from &lt;payments&gt;. Fallback" in rendered(amtool, tmp_path, "driftd.slack.text", known)
+    assert "from &lt;payments&gt;. Fallback" in rendered(amtool, tmp_path, "driftd.html", known, kind="html")
+
+
 def alert(**more: str) -> dict[str, Any]:
     return {
         "status": "firing",

@@ -122,7 +122,7 @@ def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
         assert "distance" in rung[0]["because"]
         assert page["labels"]["page"] == "1"
         described = page["annotations"]["description"]
-        assert re.search(r"distance: (range|unit|level) since 2026-11-23 \d\d:\d\d UTC", described)
+        assert re.search(r"distance \((range|unit|level)\) since 23 Nov \d\d:\d\d", described)
 
         kafka.produce(topic, events[AGAIN])
         driftd.wait_received(AGAIN.stop)

@@ -39,13 +39,19 @@ HEAD: Final = """\
 # Alerts, as they arrive
 
 Made by `python -m tests.notifications --write docs/alerts.md`; do not edit. Eleven models with a day of ordinary
-traffic (8,000 events, a daily rhythm, two related numbers), none of them configured; then one fault in each, by a real
-Kafka, Prometheus and Alertmanager with the rules and the configuration of this repository (their waits shortened). Each
-text is what Alertmanager posted to the webhook. Times are those of the events: the first fault begins at {begins} UTC,
-the others a quarter of an hour after each other; the last two are one cause, and one notification. Hours of events come
-within minutes and tickets wait for seconds: the ticket of a budget that burns slowly arrives here before the page that
-would hold it back.
+traffic (8,000 events, a daily rhythm, two related numbers), of which nothing is configured but, for `fraud`, whom to
+call; then one fault in each, by a real Kafka, Prometheus and Alertmanager with the rules and the configuration of
+this repository (their waits shortened). Each text is what Alertmanager posted to the webhook. Times are those of the
+events: the first fault begins at {begins} UTC, the others a quarter of an hour after each other; the last two are one
+cause, and one notification. Hours of events come within minutes and tickets wait for seconds: the ticket of a budget
+that burns slowly arrives here before the page that would hold it back.
 """
+HELPED: Final = {
+    "name": "fraud",
+    "upstream": "payments-gateway, #payments-oncall",
+    "fallback": "switch on fraud-rules in the console",
+}
+"""What the owners of one model say of it."""
 Event = dict[str, Any]
 
 
@@ -185,6 +191,7 @@ def collect(folder: Path) -> dict[str, list[dict[str, Any]]]:
                 "start": "earliest",
             },
             "http": {"external_url": "https://driftd.example"},
+            "models": [HELPED],
         }
         driftd = DriftdProcess(folder / "driftd", settings, forked=False).start()
         alertmanager = run_alertmanager(folder, _routes(pager.url))
@@ -228,6 +235,7 @@ def document(found: dict[str, list[dict[str, Any]]]) -> str:
                 f"> **{notes['summary']}**",
                 ">",
                 *[f"> {line}" for line in notes["description"].splitlines()],
+                *([f"> {notes['help']}"] if notes.get("help") else []),
             ]
             lines += [
                 f"> {name.removesuffix('_url')}: {notes[name]}" for name in sorted(notes) if name.endswith("_url")

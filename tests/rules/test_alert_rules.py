@@ -82,6 +82,7 @@ def test_says_what_the_person_on_call_needs(name: str) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning", "info", "none"}
     assert alert["labels"]["area"] in {"cost", "drift", "experiments", "quality", "slo", "driftd"}
     own = {"incident_url"} if alert["labels"]["area"] in {"drift", "quality"} else set()
+    own |= {"help"} if "$labels.model" in str(alert["annotations"]) else set()
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url", *own}
     assert alert["annotations"]["runbook_url"] == f"https://runbooks.example.com/driftd/{name}.md"
     assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/driftd/driftd")

@@ -96,6 +96,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         if numeric
         else None,
         numbers=list(_numbers(reference.bins[row], usual, current)) if numeric else [],
+        quantiles=any(chart.band is not None for chart in charts),
         categories=[] if numeric else _categories(view, counts),
         statistics=list(_statistics(view)),
         evidence=_evidence(view),

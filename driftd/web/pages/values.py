@@ -24,6 +24,7 @@ from driftd.web.snapshot import ChannelView
 
 QUANTILE_EVENTS = 40
 """Events of a point from which on its outer quantiles are drawn: two of 40 lie beyond each."""
+FAILED_TITLE = "Requests that fail"
 UNSEEN_TITLE = "Values that the reference never saw"
 
 
@@ -36,7 +37,9 @@ def charts_of(
     usual = usual_of(m, view.row, grid_of(stretch, found.step), found.step)
     numeric = bool(view.judgement.reference.numeric[view.row])
     draw = _Drawing(m, view, line, stretch, found, usual, snapshot)
-    made = [*(draw.numbers() if numeric else draw.categories()), draw.missing()]
+    made = [*(draw.numbers() if numeric else draw.categories())]
+    if view.role is not Role.ERROR:  # an event has failed or not: that is never missing
+        made.append(draw.missing())
     first = _first(line.kind, numeric=numeric)
     made.sort(key=lambda chart: chart.title != first)
     return [chart for chart in made if not chart.empty], usual.hourly
@@ -71,7 +74,7 @@ class _Drawing:
         if self.line.kind == ChangeKind.UNIT:
             yield self._chart("Typical size", f"{in_words}geometric mean of the numbers but 0", t.TYPICAL, height=130)
         if self.view.role is Role.ERROR:  # 0 or 1: quantiles say nothing
-            yield self._chart("Mean", "share of the events that failed; dashed: the reference's", t.MEAN)
+            yield self._chart(FAILED_TITLE, "share of the events; dashed: the reference's", t.MEAN, shares=True)
             return
         usual = self.usual.columns
         band = Band(self.usual.times, usual[t.P5], usual[t.P95])

@@ -25,7 +25,7 @@ from driftd.ingest.quality import outcomes
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import table_of
 from driftd.learn.quality import BY_SCORE
-from driftd.metrics.aggregates import IncidentText, ModelCounts, Page, SegmentCounts
+from driftd.metrics.aggregates import HOURLY, IncidentText, ModelCounts, Page, SegmentCounts
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
 from driftd.metrics.series import MetricsSink
@@ -459,7 +459,8 @@ class TestSilence:
 def test_a_model_that_sends_nothing_says_for_how_long_and_what_is_due() -> None:
     s = sink()
     s.update(judgement(), COUNTS)
-    s.quiet({"fraud": {"": 400.4, "page": math.inf, "ticket": 300}})
+    s.quiet({"fraud": {"": 400.4, "page": math.inf, "ticket": 300, HOURLY: 331.7}})
+    assert lines(s.render(), "driftd_model_usual") == ['driftd_model_usual_events_per_hour{model="fraud"} 332']
     assert lines(s.render(), "driftd_model_silence") == [
         'driftd_model_silence_seconds{model="fraud"} 400',
         'driftd_model_silence_limit_seconds{model="fraud",severity="page"} +Inf',
@@ -467,6 +468,7 @@ def test_a_model_that_sends_nothing_says_for_how_long_and_what_is_due() -> None:
     ]
     s.quiet({})
     assert not lines(s.render(), "driftd_model_silence")
+    assert not lines(s.render(), "driftd_model_usual")
 
 
 SPENDING = Spending(

@@ -146,10 +146,27 @@ def test_a_limit_is_not_written_over_the_last_value() -> None:
     line = Line(np.array([1.0, 9.0]), np.array([50.0, math.inf]))
     for height in (74, 110, 150):
         chart = TimeChart("x", "", "s", Span(0, 10), [line], last="> 100", height=height,
-                          limits=[(100.0, "the greatest", "ref")])  # fmt: skip
+                          limits=[(100.0, "the greatest of the whole reference", "ref")])  # fmt: skip
         found = dict(re.findall(r'y="([-0-9.]+)" dx="[^"]*" text-anchor="\w+">([^<]*)<', str(chart.svg())))
         at = {label: float(y) for y, label in found.items()}
-        assert abs(at["the greatest"] - at["&gt; 100"]) >= 12
+        assert abs(at["the greatest of the whole reference"] - at["&gt; 100"]) >= 12
+
+
+@pytest.mark.parametrize("limits", [(3.9, 1.0, 0.55), (1.0, 0.9, 0.8), (30.0, 29.0, 0.03)])
+def test_labels_of_limits_that_lie_close_are_not_written_over_each_other(limits: tuple[float, ...]) -> None:
+    line = Line(np.array([1.0, 9.0]), np.array([0.03, 23.0]))
+    chart = TimeChart("x", "", "s", Span(0, 10), [line], last="last 10 minutes: 23 ×", height=130,
+                      limits=[(value, f"limit {value:g}", "page") for value in limits])  # fmt: skip
+    html = str(chart.svg())
+    at = [float(y) for y in re.findall(r'y="([-0-9.]+)" dx="[^"]*" text-anchor="\w+">limit', html)]
+    assert len(at) == 3
+    assert min(abs(a - b) for i, a in enumerate(at) for b in at[:i]) >= 12
+
+
+def test_an_axis_of_a_histogram_has_more_than_one_number() -> None:
+    bars = np.full(24, 1 / 24)
+    html = str(Histogram("v", "s", bars, bars, edges=np.linspace(1.2, 107.0, 25), apart=[("missing", 0, 0)]).svg())
+    assert [int(n) for n in re.findall(r'y="187.0" dx="0" text-anchor="\w+">([0-9]+)<', html)] == [20, 40, 60, 80]
 
 
 def test_labels_under_a_histogram_do_not_meet() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
+from driftd.core.channel import Role
 from driftd.core.finding import Finding, Joint, Status
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
@@ -23,7 +24,7 @@ from driftd.web.episodes import episodes
 from driftd.web.health import Fact, health
 from driftd.web.site import MAX_FIELDS, PATHS, answer, request_of
 from driftd.web.snapshot import channels
-from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
+from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, reference, scores
 from tests.stage.snapshot import NOW, incidents, snapshot, view
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u202e/?&#%"
@@ -419,6 +420,9 @@ def test_search_filter_and_sort_stand_in_the_address() -> None:
     assert names("/") == ["fraud", "churn", "pricing", "recommendations"]
     assert names("/?sort=name") == ["churn", "fraud", "pricing", "recommendations"]
     assert names("/?sort=events")[-1] == "pricing"
+    for by, how in (("name", "ascending"), ("events", "descending")):
+        assert re.findall(rf'aria-sort="(\w+)"><a href="/\?sort={by}"', shown(f"/?sort={by}")) == [how]
+    assert "aria-sort" not in shown("/")
     assert names("/?q=COUNTRY") == ["fraud"]
     assert names("/?status=ticket") == ["churn"]
     assert names("/?kind=missing") == ["fraud"]
@@ -478,7 +482,7 @@ def test_the_certificate_says_what_a_page_is_worth() -> None:
         "the budget is shared by up to 100 models",
         "Counted 1 page in the last 30 days, 2 since monitoring began",
         "Pages 16 of 17 channels; pricing: the reference holds counts alone, tickets only",
-        "Threshold A is 1 million events or more: without drift one false alarm in so many events",
+        "Threshold without drift one false alarm in 1 million events, or fewer",
         "spans 1 hour or more; daily patterns are unknown to driftd",
         "Assumes that each channel keeps the regime that was measured on the reference",
         "fraud · age dependent autocorrelation 0.61",
@@ -568,3 +572,15 @@ def test_what_lies_beyond_the_references_values_is_said_and_not_made_up() -> Non
     assert "> 40" in text
     assert "the reference's greatest: 40" in text
     assert "inf" not in text
+
+
+def test_requests_that_fail_are_a_share_and_neither_missing_nor_quantiles() -> None:
+    plain = reference("m", ["x", "error"])
+    channels = (replace(c, role=Role.ERROR) if c.name == "error" else c for c in plain.channels)
+    failing = view(judgement("m", on=replace(plain, channels=tuple(channels))), ModelCounts(900))
+    known = snapshot(models=[failing], findings=[], incidents=[])
+    page, other = (said(f"/channel?model=m&channel={name}", known) for name in ("error", "x"))
+    assert re.search(r"Requests that fail share of the events; dashed: the reference's 0 % [\d.]+ %", page)
+    for text in ("Missing share", "5 to 95 %", "Quantiles are interpolated"):
+        assert text not in page
+        assert text in other

@@ -155,6 +155,13 @@ def test_the_runbook_of_each_change_has_the_steps_of_its_page(severity: Severity
                 assert f". {step}\n" in text, (alert, kind, cause)
 
 
+def test_requests_that_fail_have_the_steps_of_a_service_and_wrong_predictions_those_of_labels() -> None:
+    for channel, of_the_service in (("error", True), ("prediction_error", False)):
+        found = " ".join(told(incident("errors", "errors", channel=channel)))
+        assert ("model server's log" in found) == of_the_service
+        assert ("check ten labels" in found) != of_the_service
+
+
 def test_every_kind_and_cause_has_steps() -> None:
     for kind in Kind:
         assert kind is Kind.UNKNOWN or steps.branch_of(kind).title != "Unknown"

@@ -80,6 +80,9 @@ def test_contacts_are_the_models_own(tmp_path: Path) -> None:
     monitor = pipeline_of(load(tmp_path, text)).monitor
     assert monitor.settings(Slice("m")).contacts == Contacts("ann", "gateway, #pay", "use rules", "https://w/x")
     assert monitor.settings(Slice("other")).contacts == Contacts()
+    told = "Inputs come from gateway, #pay. Fallback: use rules. Its own runbook: https://w/x."
+    assert (monitor.settings(Slice("m")).contacts.help, Contacts("ann").help) == (told, "")
+    assert Contacts(fallback="use rules.").help == "Fallback: use rules."
     with pytest.raises(ConfigError, match=r"models\[0\].runbook"):
         load(tmp_path, "models: [{name: m, runbook: 'javascript:1'}]")
 
