@@ -42,7 +42,7 @@ from driftd.learn.growth import GROWING, GROWN
 log = logging.getLogger("driftd")
 
 MAGIC = b"driftd\n"
-FORMAT = 14
+FORMAT = 15
 _HEADER = len(MAGIC) + 2 + 8 + 32  # magic, format, length of the payload, its SHA-256
 
 
