@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from driftd.cli.output import print_json, print_line, print_table
 from driftd.core.text import clean, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
-    from driftd.core.event import Decoded, EventBatch, RecordBatch, Reject
+    from driftd.core.event import Decoded, EventBatch, ListColumn, RecordBatch, Reject
     from driftd.decode import Codec
     from driftd.decode.mapping.propose import Proposal
 
@@ -243,12 +243,20 @@ def _rows_of_a_platform(what: str, limits: Any, most: int) -> Any:
 
 def _events(batch: EventBatch, hidden: bool) -> Iterator[dict[str, Any]]:
     """What driftd has of each event; without values where privacy hides them."""
+    from driftd.core.channel import Channel  # noqa: PLC0415
     from driftd.core.event import versions  # noqa: PLC0415
+    from driftd.core.lists import LISTS  # noqa: PLC0415
 
     names = versions(batch)
+    of_feature = {Channel.of_feature(name).name: name for name in batch.columns}
+    lists = {n.removeprefix(LISTS): cast("ListColumn", c) for n, c in batch.fields.items() if n.startswith(LISTS)}
     for i in range(min(len(batch), SHOWN)):
         features = {name: _value(column[i]) for name, column in batch.columns.items()}
-        fields = {name: _value(column[i]) for name, column in batch.fields.items()}
+        fields = {name: _value(column[i]) for name, column in batch.fields.items() if not name.startswith(LISTS)}
+        for name, rows in lists.items():
+            if (length := int(rows[i][0])) > 0:
+                at, key = (features, of_feature[name]) if name in of_feature else (fields, name)
+                at[key] = f"a list of {length} numbers"
         there = {name: v for name, v in {"version": names[i], **fields}.items() if v is not None}
         if hidden:
             there, features = dict.fromkeys(there, "(hidden)"), dict.fromkeys(features, "(hidden)")

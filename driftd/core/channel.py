@@ -7,13 +7,14 @@ driftd.decode.fields.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
 
 import numpy as np
 
 from driftd.core.event import Column, EventBatch, Kind, NumericColumn, scalars
+from driftd.core.lists import LISTS, Part
 from driftd.core.values import as_numbers, comparable, infer_kind, truths_as_numbers
 
 JOINT: Final = "*"
@@ -194,11 +195,15 @@ class Channel:
 
     Features have a name space of their own: where a feature is called as another channel is, its channel is called by
     its path in the event, ``features.score``. So is one whose name looks like such a path.
+
+    ``part`` is what it watches of a list (None: the value itself, of a list its norm). Two channels are the same
+    whatever was learned for that.
     """
 
     name: str
     role: Role
     kind: Kind
+    part: Part | None = field(default=None, compare=False)
 
     @classmethod
     def of_feature(cls, feature: str, kind: Kind = Kind.ANY) -> Channel:
@@ -208,12 +213,21 @@ class Channel:
     @property
     def feature(self) -> str | None:
         """The feature's name in events and in the configuration; None for other roles."""
-        return self.name.removeprefix(_FEATURES) if self.role is Role.FEATURE else None
+        if self.role is not Role.FEATURE:
+            return None
+        return (self.name if self.part is None else self.part.of).removeprefix(_FEATURES)
+
+    @property
+    def lists(self) -> str:
+        """The field of a batch that has the coordinates of its lists."""
+        return LISTS + (self.name if self.part is None else self.part.of)
 
     def values(self, batch: EventBatch, classes: bool) -> Column | None:
         """The channel's values in the batch; None where no event has one. Numeric labels read as they are compared, and
         of other numbers true is 1.
         """
+        if self.part is not None:
+            return self.part.values(batch.fields)
         column = self.role.row.read(batch, self.feature or "", classes)
         if column is None or self.kind is not Kind.NUMERIC:
             return column

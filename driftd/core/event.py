@@ -13,6 +13,8 @@ from typing import Final, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.lists import joined as lists_joined
+
 Headers = Sequence[tuple[str, bytes]]
 Scalar = float | str | None
 TopicPartition = tuple[str, int]
@@ -77,6 +79,7 @@ class Kind(StrEnum):
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
     ANY = "any"  # not known yet: the model is still learning
+    LIST = "list"  # of a schema: lists of numbers, whose norm is numeric
 
 
 Withheld = tuple[RejectReason, str]
@@ -204,8 +207,10 @@ SEGMENTS: Final = "segments."
 """Before the names in an event's ``segments``, among the fields of a batch."""
 NumericColumn = NDArray[np.float64]
 FlagColumn = NDArray[np.bool_]
+ListColumn = NDArray[np.float32]
+"""As driftd.core.lists.coordinates makes it: a row of numbers for each event."""
 AnyColumn = Sequence[Scalar]
-Column = NumericColumn | FlagColumn | AnyColumn
+Column = NumericColumn | FlagColumn | ListColumn | AnyColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +241,8 @@ class EventBatch:
     ``fields`` has the other columns by the event's field (driftd.decode.fields); a field that no event of the batch
     fills is absent. ``prediction`` is as features are (a list of numbers has become its Euclidean norm); ``label``
     is as a feature of any kind, whatever the predictions are;
-    ``segments.country`` and others are text;
+    ``segments.country`` and others are text; ``list.prediction`` and others have the coordinates of lists
+    (driftd.core.lists), by the name of the channel that has the norm;
     ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
     ``latency_seconds`` float64; ``error`` bool, true where the service failed; ``cost.amount``, ``cost.tokens_in`` and
     others float64 (driftd.core.cost).
@@ -424,6 +430,8 @@ def _joined(tables: Sequence[Mapping[str, Column]], sizes: Sequence[int]) -> dic
 def _joined_column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column:
     """The parts end to end; where one is absent, its values are missing (a flag is not set)."""
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if arrays and arrays[0].ndim == 2:
+        return lists_joined(cast("Sequence[NDArray[np.float32] | None]", parts), sizes)
     if len(arrays) == len(parts):
         return cast("NumericColumn | FlagColumn", np.concatenate(arrays))
     if len(arrays) == sum(part is not None for part in parts):

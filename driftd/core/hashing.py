@@ -107,6 +107,10 @@ class Hasher:
             (How.TEXT, True): _Table(lambda v: v if isinstance(number_in(v), float) else self.hash(v)),
         }
 
+    def hides(self, model: str, channel: str) -> bool:
+        """Whether all values of the channel are replaced: lists of numbers, too."""
+        return self.hashing.of(model, channel) is How.ALL
+
     def hash(self, value: str) -> str:
         """``#`` and 12 hex digits."""
         return MARK + self._digest(value.encode("utf-8", "surrogatepass"), b"driftd.value", HASH_BYTES).hex()

@@ -342,4 +342,7 @@ def bins_id(model: str, channels: Sequence[Channel], bins: Sequence[Bins]) -> st
     for c, b in zip(channels, bins, strict=True):
         h.update(repr((c.name, c.role.value, c.kind.value, b.categories, sorted(b.rare), b.identifier)).encode())
         h.update(b.edges.tobytes())
+        if c.part is not None:
+            h.update(repr((c.part.of, c.part.what, c.part.length, c.part.position)).encode())
+            h.update(b"" if c.part.learned is None else c.part.learned.tobytes())
     return h.hexdigest()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.exemplars import ID_BYTES, Exemplars
 from driftd.core.fault_counters import COLUMNS
+from driftd.core.lists import LISTS, WIDE
 from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
 from driftd.core.quality.scoring import Scoring
@@ -27,11 +28,10 @@ def require_rows(rows: RowsSnapshot) -> None:
     _require("times", rows.times, (n,), "f")
     if not np.isfinite(rows.times).all() or (np.diff(rows.offsets) < 0).any():
         raise ValueError("rows: expected finite times, and offsets in order")
-    for name, column in (*rows.columns, *rows.fields):
-        if isinstance(column, np.ndarray):
-            _require(name, column, (n,), "b" if name == "error" else "f")
-        elif not isinstance(column, list) or len(column) != n or not _are(column, (float, str, type(None))):
-            raise ValueError(f"rows: {name}: expected {n} numbers or texts")
+    for name, column in rows.columns:
+        _require_column(name, column, n)
+    for name, column in rows.fields:
+        (_require_lists if name.startswith(LISTS) else _require_column)(name, column, n)
     for name, flags in rows.refused:
         _require(name, flags, (n,), "b")
     if rows.partitions is not None:
@@ -41,6 +41,19 @@ def require_rows(rows: RowsSnapshot) -> None:
         return
     if version is not None and not isinstance(version, str):
         raise ValueError(f"rows: version: expected a text, or {n} of them")
+
+
+def _require_lists(name: str, column: Any, n: int) -> None:
+    if not isinstance(column, np.ndarray) or column.ndim != 2 or not 1 <= column.shape[1] <= 1 + WIDE:
+        raise ValueError(f"rows: {name}: expected coordinates of lists")
+    _require(name, column.astype(np.float64), (n, column.shape[1]), "f")
+
+
+def _require_column(name: str, column: Any, n: int) -> None:
+    if isinstance(column, np.ndarray):
+        _require(name, column, (n,), "b" if name == "error" else "f")
+    elif not isinstance(column, list) or len(column) != n or not _are(column, (float, str, type(None))):
+        raise ValueError(f"rows: {name}: expected {n} numbers or texts")
 
 
 def require_panes(block: PaneBlock) -> None:

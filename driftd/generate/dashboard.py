@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from driftd.generate import rows_driftd, rows_model, rows_models
+from driftd.generate import rows_driftd, rows_model, rows_models, rows_segments
 from driftd.generate.grafana import RUNBOOKS, SOURCE, Json, Row, placed
 
 
@@ -16,6 +16,7 @@ def dashboard() -> str:
         Row("Model $model", rows_model.model()),
         Row("Feature $feature of $model", rows_model.feature()),
         Row("How right $model is", rows_model.performance()),
+        Row("Segments of $model", rows_segments.segments()),
         Row("Service of $model", rows_model.service()),
         Row("driftd itself", rows_driftd.driftd()),
     ]

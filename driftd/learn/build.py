@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +40,7 @@ from driftd.learn import incidents, natural, quality, variation
 from driftd.learn.comparison import slots_of
 from driftd.learn.gaps import gaps_in, masked, without
 from driftd.learn.gaps import table_of as table_of_gaps
+from driftd.learn.lists import parts_of
 
 MAX_CLASSES = 20
 _TRIM = 0.005
@@ -187,9 +188,15 @@ def _judged(
 
 def schema_of(reference: Reference) -> Schema:
     """What the decoder must know once the reference stands: its features and no others."""
-    features = {c.feature: c.kind for c in reference.channels if c.feature is not None}
-    predictions = [c.kind for c in reference.channels if c.role is Role.PREDICTION]
+    lists = {c.feature: Kind.LIST for c in reference.channels if c.part is not None and c.feature is not None}
+    features = {**kinds_of(reference), **lists}
+    predictions = [c.kind for c in reference.channels if c.role is Role.PREDICTION and c.part is None]
     return Schema(reference.model, features, predictions[0] if predictions else Kind.ANY, open=False)
+
+
+def kinds_of(reference: Reference) -> dict[str, Kind]:
+    """Of each feature; of one that is lists, that of their norm."""
+    return {c.feature: c.kind for c in reference.channels if c.feature is not None and c.part is None}
 
 
 def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tuple[Channel, ...]:
@@ -202,7 +209,13 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
         if channel.role is Role.PREDICTION_ERROR and incomparable(rows, classes):
             continue
         out.append(channel if channel.kind is not Kind.ANY else replace(channel, kind=infer_kind(values)))
-    return tuple(out)
+    taken = {channel.name for channel in out}
+    return tuple(part for channel in out for part in (channel, *_of_lists(rows, channel, taken)))
+
+
+def _of_lists(rows: EventBatch, channel: Channel, taken: Collection[str]) -> Iterator[Channel]:
+    if channel.lists in rows.fields and channel.kind is Kind.NUMERIC:
+        yield from parts_of(rows, channel, channel.name, taken)
 
 
 def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning) -> Bins:

@@ -83,12 +83,12 @@ def graft(
     ``beside`` as in ``grafted``.
     """
     rows = {base.rows[name]: source.rows[name] for name in names}
-    bins = [*base.bins]
+    bins, channels = [*base.bins], [*base.channels]
     for row, place in rows.items():
-        bins[row] = source.bins[place]
+        bins[row], channels[row] = source.bins[place], source.channels[place]
     summary = replace(
         base.summary,
-        bins_id=bins_id(base.model, base.channels, bins),
+        bins_id=bins_id(base.model, channels, bins),
         counts=_put(base.summary.counts, source.summary.counts, rows),
         moments=_put(base.summary.moments, source.summary.moments, rows),
         extremes=_put(base.summary.extremes, source.summary.extremes, rows),
@@ -101,6 +101,7 @@ def graft(
         learned.pop(BY_SCORE, None)  # of bins that are no more
     out = replace(
         base,
+        channels=tuple(channels),
         bins=tuple(bins),
         summary=summary,
         center=_put(base.center, source.center, rows),

@@ -8,6 +8,7 @@ no multiple of four, and so on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -52,7 +53,7 @@ class Sample:
     def add(self, rows: EventBatch, panes: NDArray[np.int64], partition: int) -> Sample:
         """With events of one partition; ``panes`` int64[n]. The same sample however the events are split."""
         units = units_of(rows.offsets, panes, partition)
-        names = tuple(sorted({*self.names, *rows.columns, *rows.fields}))
+        names = tuple(sorted({*self.names, *_names(rows)}))
         offered = self.offered + np.bincount(_zeros(units), minlength=_BITS + 1)
         before, level = _level(self.offered, len(self.names)), _level(offered, len(names))
         out = self if level == before else self._thinned(level)
@@ -77,6 +78,15 @@ class Sample:
                 rows.append(batch.take(kept))
                 units.append(mine[kept])
         return replace(self, rows=tuple(rows), units=tuple(units))
+
+
+def _names(rows: EventBatch) -> Iterator[str]:
+    """One for each number that an event has; the coordinates of lists are half as long."""
+    yield from rows.columns
+    for name, column in rows.fields.items():
+        yield name
+        if isinstance(column, np.ndarray) and column.ndim == 2:
+            yield from (f"{name}[{i}]" for i in range(1, column.shape[1], 2))
 
 
 def units_of(offsets: NDArray[np.int64], panes: NDArray[np.int64], partition: int) -> NDArray[np.uint32]:

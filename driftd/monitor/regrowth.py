@@ -25,7 +25,7 @@ from driftd.core.units import DAY_SECONDS
 from driftd.core.window import panes_of
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.runtime import natural_of
-from driftd.learn.build import build
+from driftd.learn.build import build, kinds_of
 from driftd.learn.graft import graft, marked, room
 from driftd.learn.growth import STAGES
 from driftd.learn.remarks import renewals
@@ -93,7 +93,9 @@ def _added(model: ModelState, r: Regrowth, rows: EventBatch, panes: NDArray[np.i
     of = replace(
         rows,
         columns={name: column for name, column in rows.columns.items() if name in features},
-        fields=rows.fields if None in features else {},
+        fields=rows.fields
+        if None in features
+        else {c.lists: rows.fields[c.lists] for c in channels if c.lists in rows.fields},
         refused={name: flags for name, flags in rows.refused.items() if name in features},
         version=None,
         ids=None,
@@ -185,7 +187,7 @@ def _built(reference: Reference, r: Regrowth, settings: ModelSettings) -> tuple[
         return None, []
     learning = replace(
         settings.learning,
-        kinds={c.feature: c.kind for c in reference.channels if c.feature is not None},
+        kinds=kinds_of(reference),
         classes=reference.classes,
         kind=ReferenceKind.FIXED,
         most_bins=room(reference),

@@ -11,6 +11,7 @@ from driftd.core.finding import Finding, Severity, Status
 from driftd.core.incident import Incident
 from driftd.core.reference import Reference
 from driftd.core.segmenting import SETTLE_SECONDS
+from driftd.learn.build import kinds_of
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.told import plain
 
@@ -22,7 +23,7 @@ def as_whole(settings: ModelSettings, whole: Reference) -> ModelSettings:
     """How a segment learns: its features are of the kinds that the whole's are, and so are its answers. Without that a
     country whose postal codes are digits would take codes of letters for faults.
     """
-    kinds = {c.feature: c.kind for c in whole.channels if c.feature is not None}
+    kinds = kinds_of(whole)
     learning = replace(settings.learning, kinds={**settings.learning.kinds, **kinds}, classes=whole.classes)
     return replace(settings, learning=learning)
 

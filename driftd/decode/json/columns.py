@@ -13,8 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Channel
 from driftd.core.event import SEGMENTS, Column, EventBatch, Kind, LabelBatch, NumericColumn, Scalar, Schema, scalars
 from driftd.core.hashing import Hasher
+from driftd.core.lists import LISTS, coordinates
 from driftd.core.values import MAX_CATEGORY_CHARS, TRUTHS, category
 from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, MOST_SEGMENTS, Holds
 from driftd.decode.json.compiled import CompiledSchema
@@ -169,12 +171,14 @@ class Table:
             features = [compiled.fit(f) for f in features]
         if compiled.spare_values is not None:
             ignored += sum(len(row) - row.count(None) for row in map(compiled.spare_values, features))
+        lists: dict[str, Column] = {}
+        columns = _feature_columns(compiled, features, hasher, lists)
         return EventBatch(
             model=compiled.schema.model,
             offsets=offsets,
             times=times,
-            columns=_feature_columns(compiled, features, hasher),
-            fields=self._field_columns(compiled.schema, hasher),
+            columns=columns,
+            fields={**self._field_columns(compiled.schema, hasher), **lists},
             version=version_of(self.versions),
             labels_alone=labels_alone,
             ignored_features=ignored,
@@ -187,6 +191,8 @@ class Table:
         for field in COLUMNS:
             values = self.fields[field.name]
             if field.holds not in _TABLES and _filled(values):
+                if field.holds is Holds.PREDICTION:
+                    values = _of_lists(schema.model, field.name, values, hasher, out)
                 column = _COLUMN[field.holds](values, kind, self.fields["prediction"])
                 if column is not None:
                     out[field.name] = column
@@ -207,8 +213,25 @@ def version_of(values: Sequence[Any]) -> str | list[str | None] | None:
     return names.popitem()[1] if len(names) == 1 else [names[value] for value in values]
 
 
-def _feature_columns(compiled: CompiledSchema, features: Sequence[Any], hasher: Hasher | None) -> dict[str, Column]:
-    count = len(features)
+def _of_lists(
+    model: str, channel: str, values: Sequence[Any], hasher: Hasher | None, out: dict[str, Column]
+) -> Sequence[Any]:
+    """The values with the norm of each list; coordinates of lists, if there are any, go to ``out``."""
+    if list not in set(map(type, values)):
+        return values
+    lists = [v if type(v) is list else () for v in values]
+    sizes = np.fromiter(map(len, lists), np.int64, len(lists))
+    norms, rows = coordinates(np.fromiter(chain.from_iterable(lists), np.float64, int(sizes.sum())), sizes)
+    if hasher is None or not hasher.hides(model, channel):
+        out[LISTS + channel] = rows
+    return [norm if type(v) is list else v for v, norm in zip(values, norms.tolist(), strict=True)]
+
+
+def _feature_columns(
+    compiled: CompiledSchema, features: Sequence[Any], hasher: Hasher | None, lists: dict[str, Column]
+) -> dict[str, Column]:
+    """By feature; the coordinates of those that are lists go to ``lists``."""
+    count, model = len(features), compiled.schema.model
     columns: dict[Kind, Iterable[Column]] = {}
     for kind, getter in compiled.getters.items():
         width = sum(k is kind for k in compiled.schema.features.values())
@@ -216,9 +239,11 @@ def _feature_columns(compiled: CompiledSchema, features: Sequence[Any], hasher: 
             flat = _numbers(getter, features, count * width)
             columns[kind] = iter(np.ascontiguousarray(flat.reshape(count, width).T))
         else:
-            convert = _categories if _before(kind, hasher) is Kind.CATEGORICAL else _scalars
-            rows = zip(*map(getter, features), strict=True) if count else ((),) * width
-            columns[kind] = map(convert, rows)
+            rows: Iterable[Sequence[Any]] = zip(*map(getter, features), strict=True) if count else ((),) * width
+            if kind in {Kind.ANY, Kind.LIST}:
+                names = (Channel.of_feature(n).name for n, k in compiled.schema.features.items() if k is kind)
+                rows = [_of_lists(model, n, values, hasher, lists) for n, values in zip(names, rows, strict=True)]
+            columns[kind] = map(_CONVERT[_before(kind, hasher)], rows)
     iterators = {kind: iter(c) for kind, c in columns.items()}
     out = {name: next(iterators[kind]) for name, kind in compiled.schema.features.items()}
     if hasher is None:
@@ -253,6 +278,17 @@ def _scalars(values: Sequence[Any]) -> list[Scalar]:
     return list(values)
 
 
+def _floats(values: Sequence[Any]) -> NumericColumn:
+    return np.array(values, np.float64)
+
+
+_CONVERT: Final[Mapping[Kind, Callable[[Sequence[Any]], Column]]] = {
+    Kind.CATEGORICAL: _categories,
+    Kind.ANY: _scalars,
+    Kind.LIST: _floats,
+}
+
+
 def _text(value: float | str | bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -262,8 +298,6 @@ def _text(value: float | str | bool) -> str:
 def _predictions(values: Sequence[Any], kind: Kind) -> Column:
     if kind is Kind.CATEGORICAL:
         return _categories(values)
-    if list in set(map(type, values)):
-        values = [math.hypot(*v) if isinstance(v, list) else v for v in values]
     return np.array(values, np.float64) if kind is Kind.NUMERIC else _scalars(values)
 
 

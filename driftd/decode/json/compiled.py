@@ -31,7 +31,8 @@ TYPES: Final[Mapping[Holds, Any]] = {
 FEATURE: Final[dict[Kind, Any]] = {
     Kind.NUMERIC: float | bool | Literal[tuple(TRUTHS)] | None,
     Kind.CATEGORICAL: _Value,
-    Kind.ANY: _Value,
+    Kind.ANY: float | str | bool | list[float] | None,
+    Kind.LIST: list[float] | None,
 }
 PREDICTION: Final[dict[Kind, Any]] = {
     Kind.NUMERIC: float | bool | list[float] | None,

@@ -51,7 +51,8 @@ _feature: Final[Mapping[Kind, Decoder[Any]]] = {k: Decoder(t) for k, t in FEATUR
 _EXPECTED_FEATURE: Final = {
     Kind.NUMERIC: "a number",
     Kind.CATEGORICAL: "a string, a number or a boolean",
-    Kind.ANY: "a string, a number or a boolean",
+    Kind.ANY: "a string, a number, a boolean or a list of numbers",
+    Kind.LIST: "a list of numbers",
 }
 _EXPECTED_PREDICTION: Final = {
     Kind.NUMERIC: "a number, a boolean or a list of numbers",
@@ -78,7 +79,7 @@ def _readers(kind: Kind) -> tuple[tuple[str, Decoder[Any], str, bool], ...]:
 
 _ALONE: Final = tuple(f for f in FIELDS if f.holds not in {Holds.MODEL, Holds.TIME, Holds.FEATURES})
 _raws: Final = attrgetter(*(f.name for f in _ALONE))
-_READERS: Final = {kind: _readers(kind) for kind in Kind}
+_READERS: Final = {kind: _readers(kind) for kind in PREDICTION}
 
 
 class Context(NamedTuple):

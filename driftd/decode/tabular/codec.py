@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from driftd.core.channel import Channel
 from driftd.core.errors import ConfigError
 from driftd.core.event import (
     Column,
@@ -30,6 +31,7 @@ from driftd.core.event import (
     Schema,
 )
 from driftd.core.hashing import ANSWERS
+from driftd.core.lists import LISTS
 from driftd.core.values import as_numbers, present
 from driftd.decode.fields import COLUMNS, MOST_COST, Holds
 from driftd.decode.json.columns import version_of
@@ -40,6 +42,7 @@ from driftd.decode.tabular.layout import Layout
 from driftd.ingest.halves import Halves
 
 Indices = NDArray[np.intp]
+_NUMBERS = frozenset({Kind.NUMERIC, Kind.LIST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class FlatCodec:
         named = self.features.values() if features else ()
         for name in {*named, *self.layout.columns.values(), *self.layout.costs.values()}:
             kind = schema.field(name).type
-            if not (read.supported(kind) or (name == self.layout.columns.get("prediction") and read.is_list(kind))):
+            lists = name in named or name == self.layout.columns.get("prediction")
+            if not (read.supported(kind) or (lists and read.is_list(kind))):
                 mistakes.append(f"{self._path}: column '{name}' is of type {kind}; leave it out with --ignore {name}")
         if mistakes:
             raise ConfigError("\n".join(sorted(mistakes)))
@@ -280,6 +284,7 @@ class _Part:
         self.indices = indices
         self.faults = faults
         self.refused: dict[str, Faults] = {}
+        self.lists: dict[str, Column] = {}
         self.all = len(indices) == len(run.good)
 
     def column(self, name: str) -> Any:
@@ -293,7 +298,7 @@ class _Part:
             offsets=self.run.rows.offsets[self.run.good[self.indices]],
             times=times,
             columns=columns,
-            fields=self.fields(),
+            fields={**self.fields(), **self.lists},
             version=self.version(),
             ignored_features=ignored,
             refused={name: self.flags(faults) for name, faults in self.refused.items()},
@@ -318,7 +323,7 @@ class _Part:
                 out[name] = self.feature(name, kind)
             else:
                 missing = len(self.indices)
-                out[name] = np.full(missing, np.nan) if kind is Kind.NUMERIC else [None] * missing
+                out[name] = np.full(missing, np.nan) if kind in _NUMBERS else [None] * missing
         if not self.schema.open:
             return out, 0
         new = [name for name in there if name not in out]
@@ -332,12 +337,18 @@ class _Part:
         where = _where(name)
         source = self.run.codec.features[name]
         column, text = self.column(source), self.run.codec.texts.get(source)
-        if not read.supported(column.type):
-            detail = f"{where}: expected a number or a string, got a column of {column.type}"[:200]
+        if read.is_list(column.type) and kind in {Kind.ANY, Kind.LIST}:
+            norms = self.of_lists(column, Channel.of_feature(name).name, where, faults)
+            if faults:
+                self.refused[name] = faults
+            return norms if kind is Kind.LIST else [None if np.isnan(v) else v for v in norms.tolist()]
+        if not read.supported(column.type) or kind is Kind.LIST:
+            wanted = "a list of numbers" if kind is Kind.LIST else "a number or a string"
+            detail = f"{where}: expected {wanted}, got a column of {column.type}"[:200]
             there = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)).tolist()
             if there:
                 self.refused[name] = dict.fromkeys(there, (RejectReason.WRONG_TYPE, detail))
-            return np.full(len(column), np.nan) if kind is Kind.NUMERIC else [None] * len(column)
+            return np.full(len(column), np.nan) if kind in _NUMBERS else [None] * len(column)
         if kind is Kind.CATEGORICAL:
             read.require_finite(column, where, faults, text)
         hasher = self.run.codec.limits.hasher
@@ -350,6 +361,14 @@ class _Part:
             self.refused[name] = faults
         return values
 
+    def of_lists(self, column: Any, channel: str, where: str, faults: Faults) -> NumericColumn:
+        """The norms; coordinates are among the fields unless nobody may see them."""
+        norms, rows = read.of_lists(column, where, faults)
+        hasher = self.run.codec.limits.hasher
+        if hasher is None or not hasher.hides(self.schema.model, channel):
+            self.lists[LISTS + channel] = rows
+        return norms
+
     def fields(self) -> dict[str, Column]:
         """Columns of the event's other fields; those that no row fills are absent."""
         out: dict[str, Column] = {}
@@ -361,7 +380,11 @@ class _Part:
             hasher = self.run.codec.limits.hasher if field.name in ANSWERS else None
             kind = self.schema.prediction if field.holds is Holds.PREDICTION else Kind.ANY
             wanted = Kind.ANY if hasher is not None and kind is Kind.CATEGORICAL else kind
-            column = read.FIELD[field.holds](self.column(name), wanted, field.name, self.faults, text)
+            source = self.column(name)
+            if field.holds is Holds.PREDICTION and read.is_list(source.type) and kind is not Kind.CATEGORICAL:
+                column: Column = self.of_lists(source, field.name, field.name, self.faults)
+            else:
+                column = read.FIELD[field.holds](source, wanted, field.name, self.faults, text)
             if hasher is not None:
                 column = hasher.answer(self.schema.model, column, kind)
             if field.name in self.run.codec.layout.units:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from driftd.core.event import Column, Kind, NumericColumn, RejectReason, Scalar
+from driftd.core.event import Column, Kind, ListColumn, NumericColumn, RejectReason, Scalar
+from driftd.core.lists import coordinates
 from driftd.core.values import TRUTHS, category
 from driftd.decode.fields import Holds
 from driftd.decode.limits import LATEST_TIME
@@ -81,7 +82,7 @@ def plain(column: Any) -> Any:
 
 
 def supported(kind: Any) -> bool:
-    """Whether ``plain`` knows the type (lists only as predictions)."""
+    """Whether ``plain`` knows the type, lists apart."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     texts = (pa.types.is_string, pa.types.is_large_string)
@@ -112,7 +113,7 @@ def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.float64())
     if is_list(column.type):
-        return _norms(column)
+        return of_lists(column, where, faults)[0]
     if pa.types.is_string(column.type):
         column, strange = _parsed(_truths(column))
         for i in np.flatnonzero(strange.to_numpy(zero_copy_only=False)).tolist():
@@ -169,7 +170,7 @@ def typed(column: Any, kind: Kind, where: str, faults: Faults, numeric_text: boo
 def categories(column: Any, numeric_text: bool | None) -> list[Scalar]:
     """Text or None. Numbers become what they become in events: 1 for 1.0."""
     if is_list(column.type):
-        column = pa.array(_norms(column), from_pandas=True)
+        column = pa.array(of_lists(column, "", {})[0], from_pandas=True)
     coded = pc.dictionary_encode(column)
     texts: list[str | None] = [_category(value, numeric_text) for value in coded.dictionary.to_pylist()]
     table = np.array([*texts, None], object)
@@ -200,8 +201,28 @@ def _parsed(column: Any) -> tuple[Any, Any]:
     return parsed, pc.and_not(pc.invert(is_number), absent)
 
 
-def _norms(column: Any) -> NumericColumn:
-    return np.array([np.nan if v is None else np.linalg.norm(np.array(v, float)) for v in column.to_pylist()])
+def of_lists(column: Any, where: str, faults: Faults) -> tuple[NumericColumn, ListColumn]:
+    """Norms of lists, NaN where there is none, and their coordinates. A number that is missing, or not finite, makes
+    its list a fault, and missing.
+    """
+    flat = column.flatten()  # without the lists that are null
+    sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    values = np.array(flat.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = np.repeat(np.arange(len(sizes)), sizes)
+        wrong = np.unique(row[bad])
+        for i in wrong.tolist():
+            faults.setdefault(
+                i, (RejectReason.NOT_FINITE, f"{where}: a list with a number that is missing or not finite")
+            )
+        missing = missing.copy()
+        missing[wrong] = True
+        values = values[~missing[row]]
+        sizes = np.where(missing, 0, sizes)
+    norms, rows = coordinates(values, sizes)
+    return np.where(missing, np.nan, norms), rows
 
 
 def _or_none(values: NumericColumn) -> list[Scalar]:

@@ -43,7 +43,7 @@ def test_events_of_driftd_s_own_shape_are_shown_without_a_proposal(sample: Any) 
 
 def test_every_value_that_cannot_be_used_has_its_reason(sample: Any) -> None:
     config = "models: [{name: m, features: {x: numeric}}]"
-    code, out = sample([event(), event(features={"x": [1]}), event(latency_seconds="5"), b"{"], config=config)
+    code, out = sample([event(), event(features={"x": ["a"]}), event(latency_seconds="5"), b"{"], config=config)
     assert code == 0
     assert "4 events, 2 can be used" in out
     assert "1 values refused: m: x: expected" in out
@@ -156,3 +156,9 @@ def test_a_sample_of_requests_alone_says_that_their_answers_are_elsewhere(sample
     code, out = sample([{**asked, "id": "a"}, {**asked, "id": "b"}])
     assert code == 2
     assert "With this in driftd.yaml 2 records would be known, without the other half of the call:" in out
+
+
+def test_a_list_is_shown_by_its_length(sample: Any) -> None:
+    code, out = sample([event(features={"e": [0.5] * 30}, prediction=[0.2, 0.8])], "--output", "json")
+    (shown,) = json.loads(out)["events"]
+    assert (code, shown["features"]["e"], shown["prediction"]) == (0, "a list of 30 numbers", "a list of 2 numbers")

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pytest
 
 from driftd.core.event import Decoded, EventBatch, Kind, RejectReason, Schema
-from driftd.decode import codec_of
+from driftd.decode import Limits, codec_of
+from driftd.decode.json.codec import EventsCodec
 from driftd.decode.mapping.spec import Source
 from driftd.decode.recognise import recognised
 from tests.unit.decode.formats.make import batch, ids, limits, read
-from tests.unit.decode.make import NOW, only, refused
+from tests.unit.decode.make import NOW, only, records, refused
 
 ROWS = [
     {"model": "a", "time": NOW - 5, "id": "1", "features": {"x": 1.5, "c": "DE"}, "prediction": 1.0, "error": False},
@@ -85,8 +86,21 @@ def test_a_row_that_is_faulty_costs_itself_and_a_record_that_cannot_be_read_one_
     assert sum(map(len, decoded.batches)) == 2
 
 
-def test_values_of_a_feature_that_is_a_list_are_refused_and_nothing_else_is() -> None:
-    decoded = arrow(ipc(table(model=["m"] * 2, x=[1.0, 2.0], embedding=[[1.0, 2.0], None])))
+def test_lists_of_numbers_are_read_as_in_json() -> None:
+    given = [[3.0, 4.0], None, [], [1.0] * 20, [float("nan")], [1.0, None]]
+    decoded = arrow(ipc(table(model=["m"] * 6, embedding=given, prediction=[[0.25, 0.75]] * 6)))
+    one = only(decoded)
+    assert one.columns["embedding"] == [5.0, None, 0.0, pytest.approx(20**0.5), None, None]
+    assert one.refused["embedding"].tolist() == [False, False, False, False, True, True]
+    assert "a number that is missing or not finite" in decoded.refused[0].why
+    lists = [json.dumps({"model": "m", "features": {"embedding": v}, "prediction": [0.25, 0.75]}) for v in given[:4]]
+    like = only(EventsCodec(Limits()).decode(records([v.encode() for v in lists]), {}))
+    for name in ("list.embedding", "list.prediction"):
+        np.testing.assert_array_equal(np.asarray(one.fields[name])[:4], like.fields[name])
+
+
+def test_values_of_a_feature_that_is_a_list_of_text_are_refused_and_nothing_else_is() -> None:
+    decoded = arrow(ipc(table(model=["m"] * 2, x=[1.0, 2.0], embedding=[["a"], None])))
     one = only(decoded)
     assert one.refused["embedding"].tolist() == [True, False]
     assert "expected a number or a string, got a column of list" in decoded.refused[0].why

@@ -161,6 +161,7 @@ def test_what_is_refused_and_in_which_words(value: Any, reason: RejectReason, de
 
 
 NUMBER, ANYTHING = "expected a number, got ", "expected a string, a number or a boolean, got "
+WHATEVER = "expected a string, a number, a boolean or a list of numbers, got "
 
 
 @pytest.mark.parametrize(
@@ -171,10 +172,12 @@ NUMBER, ANYTHING = "expected a number, got ", "expected a string, a number or a 
         pytest.param(Kind.NUMERIC, b'"4111111111111111"', NUMBER + "a string", id="long digits may be a card"),
         pytest.param(Kind.NUMERIC, b'{"k": [1]}', NUMBER + "an object", id="object"),
         pytest.param(Kind.NUMERIC, b"[1]", NUMBER + "a list", id="list"),
+        pytest.param(Kind.LIST, b"1", "expected a list of numbers, got a number", id="number among lists"),
+        pytest.param(Kind.LIST, b"[1, null]", "expected a list of numbers, got a list", id="hole in a list"),
         pytest.param(Kind.CATEGORICAL, b"{}", ANYTHING + "an object", id="object among categories"),
         pytest.param(Kind.CATEGORICAL, b"[]", ANYTHING + "a list", id="list among categories"),
-        pytest.param(Kind.ANY, b'{"k": 1}', ANYTHING + "an object", id="object while learning"),
-        pytest.param(Kind.ANY, b'["a"]', ANYTHING + "a list", id="list while learning"),
+        pytest.param(Kind.ANY, b'{"k": 1}', WHATEVER + "an object", id="object while learning"),
+        pytest.param(Kind.ANY, b'["a"]', WHATEVER + "a list", id="list while learning"),
         *(
             pytest.param(kind, number, "a number beyond the range of a float", id=f"{name}, {kind}")
             for kind in Kind
@@ -188,7 +191,8 @@ def test_a_value_of_a_wrong_type_is_missing_and_its_event_accepted(
 ) -> None:
     event = b'{"model": "m", "features": {"x": ' + value + b', "y": 2}, "prediction": 1}'
     schema = Schema("m", {"x": kind, "y": Kind.NUMERIC}, open=is_open)
-    decoded = decode(m(), event, m(features={"x": None}), event, schema=schema)
+    good = m(features={"x": [1]}) if kind is Kind.LIST else m()
+    decoded = decode(good, event, m(features={"x": None}), event, schema=schema)
     assert refusals(decoded) == {"x": (why, [False, True, False, True])}
     batch = only(decoded)
     one = "1" if kind is Kind.CATEGORICAL else 1.0
@@ -226,7 +230,7 @@ def test_a_refused_value_discovers_its_feature_up_to_the_limit() -> None:
     events = [m(features={"a": {"k": 1}}), m(features={"b": [1]}), m(features={"a": 2, "b": [1]})]
     decoded = decode(*events, schema=Schema("m", max_features=1))
     batch = only(decoded)
-    assert refusals(decoded) == {"a": (ANYTHING + "an object", [True, False, False])}
+    assert refusals(decoded) == {"a": (WHATEVER + "an object", [True, False, False])}
     assert (batch.columns, batch.ignored_features) == ({"a": [None, None, 2.0]}, 2)
 
 
@@ -335,7 +339,7 @@ def test_scores(prediction: Any, score: Any, expected: float) -> None:
     np.testing.assert_array_equal(batch.score, [expected])
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", [Kind.NUMERIC, Kind.CATEGORICAL, Kind.ANY])
 def test_labels_are_the_same_whatever_predictions_are(kind: Kind) -> None:
     batch = only(decode(*(m(label=v) for v in [1, True, "yes", None]), schema=Schema("m", prediction=kind)))
     assert batch.label == [1.0, "true", "yes", None]

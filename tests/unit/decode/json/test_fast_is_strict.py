@@ -45,7 +45,8 @@ times = st.one_of(
         ]
     )
 )
-some_numbers = st.dictionaries(st.sampled_from(NAMES[:3]), st.sampled_from([1, 2.5, -0.0, None]), max_size=3)
+LISTED = [[], [3, 4], [0.5, -0.0, 1e300], [1.0] * 20, [0] * 17]
+some_numbers = st.dictionaries(st.sampled_from(NAMES[:3]), st.sampled_from([1, 2.5, -0.0, None, *LISTED]), max_size=3)
 some_texts = st.dictionaries(
     st.sampled_from(NAMES[3:8]), st.sampled_from(["red", "x" * 300, True, 7, None]), max_size=3
 )
@@ -55,7 +56,7 @@ plausible = st.fixed_dictionaries(
         "features": st.builds(lambda a, b: {**a, **b}, some_numbers, some_texts),
     },
     optional={
-        "prediction": st.sampled_from([1, 0.5, True, None]),
+        "prediction": st.sampled_from([1, 0.5, True, None, *LISTED]),
         "time": st.sampled_from([NOW, "2026-11-23T06:00:11.5Z", None]),
         "id": st.sampled_from(["9f", 7, None]),
         "label": st.sampled_from([1, "yes", False, None]),
@@ -125,13 +126,14 @@ def value(draw: st.DrawFn) -> bytes | None:
 
 
 kinds = st.sampled_from(list(Kind))
-likely = st.fixed_dictionaries({}, optional={n: st.sampled_from([Kind.NUMERIC, Kind.ANY]) for n in NAMES[:3]})
+numeric = st.sampled_from([Kind.NUMERIC, Kind.LIST, Kind.ANY])
+likely = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES[:3], numeric))
 others = st.dictionaries(st.sampled_from(NAMES[3:8]), st.sampled_from([Kind.CATEGORICAL, Kind.ANY]), max_size=2)
 schema = st.builds(
     Schema,
     st.sampled_from([*MODELS[:4], "m", "m"]),
     st.one_of(st.builds(lambda a, b: {**a, **b}, likely, others), st.dictionaries(st.sampled_from(NAMES[:8]), kinds)),
-    kinds,
+    kinds.filter(lambda kind: kind is not Kind.LIST),
     st.booleans(),
     st.integers(0, 8),
 )

@@ -11,6 +11,7 @@ import pytest
 
 from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import Finding
+from driftd.core.lists import coordinates
 from driftd.core.segmenting import Segmenting
 from driftd.core.slice import Slice
 from driftd.core.window import Windows
@@ -159,3 +160,19 @@ def test_segments_of_a_model_are_judged_by_its_owner_and_found_as_in_one_process
     assert len({f.model for f in expected}) == 3
     assert len({plan.name for plan in group.planned}) == 3
     assert sorted(repr(f) for f in group.told) == sorted(repr(f) for f in expected)
+
+
+def test_lists_are_read_by_members_as_by_one_process() -> None:
+    """Centroids and components are learned by the owner, and travel with the plan."""
+    rows, rng = faulty(10, 0.6, 0.5), np.random.default_rng(10)
+    x = rng.normal(size=(4, 40))[rng.integers(4, size=len(rows))] + 0.3 * rng.normal(size=(len(rows), 40))
+    x[rows.times > BEGIN + 0.55 * DAY] *= -1
+    norms, found = coordinates(x.ravel(), np.full(len(rows), 40))
+    columns, fields = {**rows.columns, "e": norms}, {**rows.fields, "list.e": found}
+    rows = replace(rows, columns=columns, fields=fields)
+    parts = by_key(rows, rng.integers(0, 3, len(rows)))
+    group = Group.of(learner, parts, 2, owners=2)
+    group.run(np.random.default_rng(10), most=300, kills=0.1)
+    expected = one(learner, parts)
+    assert {"e.cell", "e.distance"} & {f.feature for f in expected if f.severity is not None}
+    assert [repr(f) for f in group.told] == [repr(f) for f in expected]

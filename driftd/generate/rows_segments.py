@@ -1,0 +1,46 @@
+"""The dashboard's row about the segments of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from driftd.generate.grafana import Panel, lines, stat, statuses
+from driftd.generate.rows_model import MODEL
+
+
+def segments() -> Iterator[Panel]:
+    yield statuses(
+        "Segments",
+        "Status of each segment of the model; docs/segments.md. What the model as a whole rings for, its segments "
+        "show and do not ring for. No data without models[].segments.",
+        (f"max by (segment) (driftd_segment_status{MODEL})", "{{segment}}"),
+        runbooks=["DriftdModelDrift"],
+    )
+    yield lines(
+        "Events by segment",
+        "Events a second of each segment. Silence of one is told by nobody: the mix of the model's channel shows it.",
+        [(f"sum by (segment) (rate(driftd_segment_events_total{MODEL}[$__rate_interval]))", "{{segment}}")],
+        size=(12, 9),
+        unit="eps",
+    )
+    yield stat(
+        "Segments that are watched",
+        "Values that are segments now, beside the ceiling (segments.max_segments).",
+        f"max(driftd_segments{MODEL})",
+    )
+    yield stat(
+        "Segments at most",
+        "The ceiling: values beyond it are counted, and watched with the whole alone.",
+        f"max(driftd_segments_limit{MODEL})",
+        runbooks=["DriftdSegmentLimit"],
+    )
+    other = f"sum by (reason) (rate(driftd_unsegmented_events_total{MODEL}[1h]))"
+    yield lines(
+        "Events without a segment",
+        "Events of the last hour that make no segment of a field, for each event of the model: other (a small value, "
+        "or one beyond the ceiling) or missing. Each field counts them.",
+        [(f"{other} / ignoring (reason) group_left () sum(rate(driftd_predictions_total{MODEL}[1h]))", "{{reason}}")],
+        size=(12, 8),
+        unit="percentunit",
+        runbooks=["DriftdSegmentLimit"],
+    )
