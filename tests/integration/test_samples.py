@@ -21,11 +21,12 @@ from driftd.sources.registry import HttpRegistry
 from tests.bench.events import START
 from tests.integration.registered import FRAME, PROTO_TEXT, bodies, messages_of_text
 from tests.integration.samples import SAMPLED, Call, Record
-from tests.integration.test_cli_kafka import WINDOWS, driftd
+from tests.integration.test_cli_kafka import WINDOWS
 from tests.integration.test_formats import TOPIC, found_in
 from tests.servers.kafka import Broker, closing
 from tests.servers.real_registry import Apicurio
 from tests.stage.daemon import DriftdProcess
+from tests.stage.forked import driftd
 
 pytestmark = pytest.mark.integration
 

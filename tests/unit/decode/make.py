@@ -85,9 +85,9 @@ def rows(batch: EventBatch) -> list[tuple[Any, ...]]:
     for i in range(len(batch)):
         cells = {name: column[i] for name, column in fields if column is not None}
         present = {k: (type(v).__name__, v) for k, v in cells.items() if v is not None and not _nan(v)}
-        for name, column in batch.fields.items():
-            if name.startswith(LISTS) and column[i][0] > 0:
-                present[name] = ("list", *np.trim_zeros(column[i], "b").tolist())
+        for name, lists in batch.fields.items():
+            if name.startswith(LISTS) and (own := np.asarray(lists[i], np.float64))[0] > 0:
+                present[name] = ("list", *np.trim_zeros(own, "b").tolist())
         failed = batch.failed is not None and bool(batch.failed[i])
         refused = sorted(name for name, flags in batch.refused.items() if flags[i])
         assert not present.keys() & refused
