@@ -613,9 +613,11 @@ class Daemon:
         self._close()
         received = self.state.received
         if not saved:
+            # a member that let go of partitions, to read them again, knows no number
+            number = f"{received - self._received_at:,} " if received > self._received_at else ""
             raise NotSaved(
-                f"stopped without saving: {received - self._received_at:,} records since the last checkpoint are read "
-                f"again at the next start, as far as the topic still has them ({self._unsaved})"
+                f"stopped without saving: {number}records since the last checkpoint are read again at the next start, "
+                f"as far as the topic still has them ({self._unsaved})"
             )
         log.info("drained", extra={"received": received, "accepted": self.state.accepted})
 

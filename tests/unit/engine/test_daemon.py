@@ -611,6 +611,16 @@ def test_drain_closes_though_the_disk_is_full_and_commits_nothing() -> None:
     assert stage.source.closed
 
 
+def test_who_has_let_go_of_what_it_read_names_no_number_of_records() -> None:
+    stage = Stage(quiet(A))
+    stage.go(1.0)
+    stage.daemon.checkpoint(wait=True)
+    stage.state.received -= 15  # as of a member whose partitions went
+    stage.checkpoints.error = full_disk()
+    with pytest.raises(NotSaved, match=r"without saving: records since the last checkpoint are read again"):
+        stage.daemon.drain()
+
+
 def test_a_start_at_the_topics_end_is_saved_before_anything_is_read() -> None:
     """kill -9 before the first checkpoint: what came in between must not be skipped by another "latest"."""
     source = quiet(A)
