@@ -191,7 +191,7 @@ def _answers(settings: Settings) -> dict[str, Answers]:
     """What people said of the models' last pages, as the checkpoint has it; nothing where it cannot be read now."""
     from driftd.core.errors import StateError  # noqa: PLC0415
     from driftd.core.incident import together  # noqa: PLC0415
-    from driftd.engine.snapshot import decode_checkpoint  # noqa: PLC0415
+    from driftd.engine.snapshot.coding import decode_checkpoint  # noqa: PLC0415
     from driftd.engine.store import read_file  # noqa: PLC0415
     from driftd.monitor.answers import answers  # noqa: PLC0415
 

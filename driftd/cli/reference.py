@@ -169,7 +169,7 @@ def store(loaded: Loaded) -> ReferenceStore:
 
 
 def write(path: Path, built: Reference) -> None:
-    from driftd.engine.snapshot import encode_reference  # noqa: PLC0415
+    from driftd.engine.snapshot.coding import encode_reference  # noqa: PLC0415
     from driftd.engine.store import write_file  # noqa: PLC0415
 
     write_file(path, encode_reference(built))

@@ -14,7 +14,8 @@ from driftd.core.slice import Slice
 from driftd.core.text import clean, plural
 from driftd.engine import label_store
 from driftd.engine.parts import names_in
-from driftd.engine.snapshot import Checkpoint, encode_checkpoint
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import encode_checkpoint
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile, ReferenceStore, write_file
 from driftd.monitor.state import ModelState

@@ -13,7 +13,10 @@ from driftd.core.errors import HashedOtherwise
 from driftd.core.event import Kind
 from driftd.core.hashing import ANSWERS, Hashing, How
 from driftd.core.reference import Reference
-from driftd.engine.snapshot import Checkpoint, ModelSnapshot, RowsSnapshot, StreamSnapshot
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.ingest import StreamSnapshot
+from driftd.engine.snapshot.model import ModelSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 
 _MOST_NAMED: Final = 5
 

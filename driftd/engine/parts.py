@@ -20,12 +20,8 @@ import msgspec
 
 from driftd.core.errors import CheckpointCorrupt, StateError
 from driftd.core.reference import Reference
-from driftd.engine.snapshot import (
-    Checkpoint,
-    GrowthSnapshot,
-    ModelSnapshot,
-    RowsSnapshot,
-    TimelineSnapshot,
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import (
     decode_past,
     decode_points,
     decode_reference,
@@ -35,6 +31,9 @@ from driftd.engine.snapshot import (
     encode_reference,
     encode_rows,
 )
+from driftd.engine.snapshot.growth import GrowthSnapshot
+from driftd.engine.snapshot.model import ModelSnapshot, TimelineSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 from driftd.monitor.quality import Past
 from driftd.monitor.timeline import Points
 

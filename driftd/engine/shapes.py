@@ -18,7 +18,7 @@ from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
 from driftd.core.trials import MOST_NAMED, UNIT_RANGE, Trials
-from driftd.engine.snapshot import RowsSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 
 
 def require_rows(rows: RowsSnapshot) -> None:

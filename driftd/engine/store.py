@@ -28,13 +28,8 @@ from driftd.engine.hashed import require_hashing
 from driftd.engine.label_store import LabelStore, Unusable
 from driftd.engine.parts import Parts
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import (
-    Checkpoint,
-    decode_checkpoint,
-    decode_reference,
-    encode_checkpoint,
-    encode_reference,
-)
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint, decode_reference, encode_checkpoint, encode_reference
 from driftd.engine.state import State
 from driftd.ingest.outcomes import join
 from driftd.learn.growth import GROWING, GROWN

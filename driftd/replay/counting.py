@@ -30,7 +30,7 @@ from driftd.core.window import Windows, panes_of
 from driftd.decode import Codec
 from driftd.engine.codec import TypedCodec
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import RowsSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 from driftd.engine.state import State
 from driftd.ingest import partition
 from driftd.ingest.experiments import prepared

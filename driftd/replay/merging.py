@@ -12,7 +12,7 @@ from driftd.core.slice import Slice
 from driftd.core.trials import joined
 from driftd.core.window import panes_of
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import RowsSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 from driftd.engine.state import State
 from driftd.ingest import panes, partition
 from driftd.ingest.fault_counts import HOT_EVENTS

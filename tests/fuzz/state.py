@@ -23,7 +23,7 @@ from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.messages import Address, Bundle, Forget, Given, Message, Plan, Read, decode, encode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
-from driftd.engine.snapshot import decode_checkpoint, encode_checkpoint, encode_reference
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint, encode_reference
 from driftd.engine.state import State
 from driftd.engine.store import FORMAT, MAGIC, CheckpointFile, read_reference
 from driftd.learn.build import Learning, build

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from driftd.engine.snapshot import decode_checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint
 from driftd.engine.store import FORMAT, MAGIC, read_file
 from driftd.engine.watchdog import STUCK_EXIT_CODE
 from tests.bench.events import values

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
 from driftd.engine.store import read_file
 from tests.bench.events import values
 from tests.servers.kafka import Broker

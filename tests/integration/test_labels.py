@@ -15,7 +15,9 @@ import pytest
 
 from driftd.core.slice import Slice
 from driftd.engine.label_store import NAME, LabelStore
-from driftd.engine.snapshot import Checkpoint, ModelSnapshot, decode_checkpoint, encode_checkpoint
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
+from driftd.engine.snapshot.model import ModelSnapshot
 from driftd.engine.store import read_file
 from driftd.ingest.outcomes.pending import Entry
 from driftd.monitor.state import ModelState

@@ -8,7 +8,7 @@ from driftd.core.event import TopicPartition
 from driftd.engine.exchange.owner import Owned, Owner
 from driftd.engine.exchange.reader import Counting, Phase, Plans, Reader
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import Checkpoint, ExchangeSnapshot
+from driftd.engine.snapshot.checkpoint import Checkpoint, ExchangeSnapshot
 
 
 def reader_cell(reader: Reader, saved: float) -> Checkpoint:

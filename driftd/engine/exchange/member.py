@@ -37,7 +37,8 @@ from driftd.engine.forget import removal
 from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.parts import Known, names_in, shorten, whole
 from driftd.engine.saving import written
-from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
 from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
 

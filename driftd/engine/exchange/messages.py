@@ -27,7 +27,8 @@ from driftd.core.slice import Slice
 from driftd.core.trials import Trial, parted
 from driftd.engine.codec import TypedCodec
 from driftd.engine.shapes import require_panes, require_rows, require_trials
-from driftd.engine.snapshot import RowsSnapshot, StreamSnapshot
+from driftd.engine.snapshot.ingest import StreamSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 
 VERSION: Final = 1
 """The first byte of every message. A reader that does not know it leaves the message alone."""

@@ -28,7 +28,7 @@ from driftd.engine.exchange.messages import (
 from driftd.engine.exchange.reader import Plans, rows_from
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.shapes import fits
-from driftd.engine.snapshot import StreamSnapshot
+from driftd.engine.snapshot.ingest import StreamSnapshot
 from driftd.engine.state import Outcome, State
 from driftd.ingest import panes, partition
 from driftd.ingest.partition import NEVER

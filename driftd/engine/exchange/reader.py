@@ -27,7 +27,7 @@ from driftd.engine.exchange.messages import (
     number_of,
 )
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import RowsSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 from driftd.engine.state import State
 from driftd.ingest import panes, partition
 from driftd.ingest.experiments import take_closed

@@ -18,7 +18,8 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning
 from driftd.monitor.model import Monitor

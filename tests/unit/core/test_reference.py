@@ -13,7 +13,7 @@ from driftd.core.event import Kind
 from driftd.core.reference import MAX_KNOWN, Reference, category_bins, numeric_bins
 from driftd.core.summary import FIRST_VALUE, LATENCY_ERROR, UNSEEN, Summary, latency_bins, merge
 from driftd.core.values import infer_kind
-from driftd.engine.snapshot import decode_reference, encode_reference
+from driftd.engine.snapshot.coding import decode_reference, encode_reference
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
 from tests.unit.core.make import events, stream

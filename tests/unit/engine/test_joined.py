@@ -21,7 +21,8 @@ from driftd.engine.forget import StateDirectory
 from driftd.engine.label_store import LabelStore
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
-from driftd.engine.snapshot import Checkpoint, encode_checkpoint
+from driftd.engine.snapshot.checkpoint import Checkpoint
+from driftd.engine.snapshot.coding import encode_checkpoint
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
 from driftd.ingest.outcomes.join import Joining

@@ -12,7 +12,7 @@ from driftd.core.event import RecordBatch
 from driftd.decode import codec_of
 from driftd.engine.forget import _without
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import Checkpoint
+from driftd.engine.snapshot.checkpoint import Checkpoint
 from driftd.engine.state import State
 from tests.unit.core.make import frozen, pipeline, thawed
 from tests.unit.decode.formats.inference import message

@@ -15,7 +15,7 @@ from driftd.core.errors import StateUnwritable
 from driftd.core.slice import Slice
 from driftd.engine import parts, store
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import decode_checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile, read_file
 from driftd.learn.build import Learning

@@ -16,7 +16,7 @@ from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, CheckpointTo
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import decode_checkpoint, encode_reference
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_reference
 from driftd.engine.state import State
 from driftd.engine.store import (
     FORMAT,

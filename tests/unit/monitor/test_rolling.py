@@ -21,7 +21,7 @@ from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import encode_reference
+from driftd.engine.snapshot.coding import encode_reference
 from driftd.engine.state import Outcome, State
 from driftd.learn import comparison
 from driftd.learn.build import Learning

@@ -19,7 +19,7 @@ from driftd.engine.exchange.messages import Message, Plan, decode, encode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import decode_checkpoint, encode_checkpoint
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
 from driftd.engine.state import Outcome
 
 

@@ -35,7 +35,7 @@ from driftd.engine.exchange.messages import (
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.shapes import fits
-from driftd.engine.snapshot import RowsSnapshot
+from driftd.engine.snapshot.rows import RowsSnapshot
 from driftd.learn.build import Learning, build
 from tests.unit.core.make import NoCodec, stream
 from tests.unit.engine.exchange.group import Group, by_key
