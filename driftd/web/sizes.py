@@ -81,7 +81,7 @@ def size_chart(sizes: Sizes, line: ChannelLine, stretch: Stretch, now: float) ->
     known = values[np.isfinite(values)]
     last = times(float(known[-1])) if len(known) else ""
     if (open_ := _open_size(line, sizes, unit)) is not None:
-        limits.append((open_, f"the whole change: {times(open_)}", "now"))
+        limits.append((open_, f"this change: {times(open_)}", "now"))
         last = f"last {duration(sizes.step_seconds)}: {last} ×" if last else ""
     elif last:
         last = f"{last} ×"

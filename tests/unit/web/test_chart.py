@@ -161,6 +161,9 @@ def test_labels_of_limits_that_lie_close_are_not_written_over_each_other(limits:
     at = [float(y) for y in re.findall(r'y="([-0-9.]+)" dx="[^"]*" text-anchor="\w+">limit', html)]
     assert len(at) == 3
     assert min(abs(a - b) for i, a in enumerate(at) for b in at[:i]) >= 12
+    lines = [float(y) for y in re.findall(r'<line class="th-page"[^>]* y1="([-0-9.]+)"', html)]
+    if limits[0] == 3.9:  # as a size is drawn: no label lies on another's line
+        assert not [y for y in lines for a in at if a - 8 < y < a]
 
 
 def test_an_axis_of_a_histogram_has_more_than_one_number() -> None:

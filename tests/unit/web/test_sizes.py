@@ -74,7 +74,7 @@ def test_the_chart_is_in_a_pages_sizes_with_both_thresholds() -> None:
         (1.0, "page"),
     ]
     assert chart.limits[1][1] == "a page (missing values)"
-    assert chart.limits[2:] == [(3.0, "the whole change: 3", "now")]
+    assert chart.limits[2:] == [(3.0, "this change: 3", "now")]
     assert chart.last.startswith("last 10 minutes: ")
     assert chart.last.endswith(" ×")
     assert chart.unit.startswith("times what makes a page")
@@ -84,7 +84,7 @@ def test_the_chart_is_in_a_pages_sizes_with_both_thresholds() -> None:
     assert new.limits[1][1] == "a page (values out of range)"
     slow = replace(LINE, status="ticket", size=4.3, size_of="ticket")
     assert size_chart(replace(found, page=None), slow, stretch(6), NOW).limits[1] == (
-        4.3, "the whole change: 4.3", "now",
+        4.3, "this change: 4.3", "now",
     )  # fmt: skip
     categories = replace(LINE, values="category")
     assert size_chart(replace(found, kind="new"), categories, stretch(6), NOW).limits[1][1] == "a page (new values)"
