@@ -34,12 +34,15 @@ def segments() -> Iterator[Panel]:
         f"max(driftd_segments_limit{MODEL})",
         runbooks=["DriftdSegmentLimit"],
     )
-    other = f"sum by (reason) (rate(driftd_unsegmented_events_total{MODEL}[1h]))"
+    per_event = (
+        f"sum by (reason) (rate(driftd_unsegmented_events_total{MODEL}[$__rate_interval]))"
+        f" / ignoring (reason) group_left () sum(rate(driftd_predictions_total{MODEL}[$__rate_interval]))"
+    )
     yield lines(
         "Events without a segment",
-        "Events of the last hour that make no segment of a field, for each event of the model: other (a small value, "
+        "Events that make no segment of a field, for each event of the model: other (a small value, "
         "or one beyond the ceiling) or missing. Each field counts them.",
-        [(f"{other} / ignoring (reason) group_left () sum(rate(driftd_predictions_total{MODEL}[1h]))", "{{reason}}")],
+        [(per_event, "{{reason}}")],
         size=(12, 8),
         unit="percentunit",
         runbooks=["DriftdSegmentLimit"],

@@ -94,6 +94,20 @@ def test_embeddings_that_are_turned_ring_within_minutes() -> None:
     assert all(0 < seconds < 300 for seconds in times.values())
 
 
+def test_a_reference_that_grows_learns_lists_anew_at_each_stage() -> None:
+    """At half an hour and at two hours: a centroid for each 400 lists of up to 5,000."""
+    p, state, sizes = pipeline_of(Settings()), State(), list[int]()
+    for until in (2500, N):
+        assert not rings(read(p, state, traffic("text", False), until=until))
+        reference = state.models[Slice("m")].reference
+        assert reference is not None
+        part = reference.channels[reference.rows["text.cell"]].part
+        assert part is not None
+        assert part.learned is not None
+        sizes.append(len(part.learned))
+    assert sizes == [4, 12]
+
+
 @pytest.mark.parametrize("name", ["prediction", "text"])
 def test_lists_that_stay_as_they_are_call_nobody(name: str) -> None:
     _, found = after(name, False)
