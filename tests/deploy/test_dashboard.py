@@ -61,6 +61,7 @@ LABELS: Final = {
     "segment": ("country=DE",),
     "summary": ("fraud: amount 100% missing since 14:20 UTC",),
     "hint": ("Missing values: what produces them, and what it reads.",),
+    "help": ("Owner: payments.",),
     "url": ("https://driftd.example/incident?id=5f1e",),
 }
 """Of labels whose values the table of metrics leaves open."""

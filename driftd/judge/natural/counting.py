@@ -45,8 +45,9 @@ def _one_way(series: Floats, seldom: Floats | float) -> Bools:
     up, down, known = np.zeros(series.shape[1]), np.zeros(series.shape[1]), np.zeros(series.shape[1])
     for channel in range(series.shape[1]):
         x = series[:, channel]
-        step = np.diff(x[np.isfinite(x)])
-        up[channel], down[channel], known[channel] = (step > 0).sum(), (step < 0).sum(), len(step)
+        x = x[np.isfinite(x)]
+        up[channel], down[channel] = (x[1:] > x[:-1]).sum(), (x[1:] < x[:-1]).sum()
+        known[channel] = max(len(x) - 1, 0)
     steps = up + down
     enough = (steps >= STEPS) | ((steps > 0) & (steps <= seldom * known))
     out: Bools = enough & (np.maximum(up, down) >= ONE_WAY * steps)

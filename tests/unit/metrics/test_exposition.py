@@ -500,9 +500,9 @@ def big_page() -> MetricsSink:
     s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0, experiments=tried, segments=segments))
     s.count("m0/segments/country=DE", COUNTS)
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "Look.", "")
-    s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
+    s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"), "Inputs come from #pay.")
     s.learning("new", 0.1, COUNTS)
-    s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300}})
+    s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300, HOURLY: 331.7}})
     return s
 
 
