@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from msgspec import ValidationError
@@ -32,6 +33,13 @@ event with all the names.
 
 PATH: Final = "driftd-path"
 """The header that says in which file a record was: platforms have what it is of in the folders' names."""
+
+
+UNFORESEEN: Final = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(NotImplementedError, RecursionError, TypeError, ValueError),
+)
+"""What a mistake of driftd raises. One record must not end the process, which would read it again after each start."""
 
 
 class Record(NamedTuple):
@@ -120,6 +128,9 @@ class EachRecord:
                     made = got
             except Refused as why:
                 refused[i] = why
+            except UNFORESEEN as error:
+                refused[i] = unforeseen(error)
+            if i in refused:
                 values[i] = record.value  # whoever explains the refusal may look at it
                 continue
             if isinstance(made, bytes):
@@ -138,6 +149,15 @@ class EachRecord:
             raise Refused(
                 RejectReason.FUTURE_TIME, f"time: {ahead:.0f} s ahead of the record's timestamp, {most}", half.model
             )
+
+
+def unforeseen(error: BaseException) -> Refused:
+    """A record that made driftd fail; the text has nothing of what is in it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    at = "" if last is None else f" in {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
+    return Refused(RejectReason.UNDECODABLE, f"driftd failed on it, please report it: {type(error).__name__}{at}")
 
 
 def each(records: RecordBatch) -> Iterable[Record]:

@@ -14,7 +14,7 @@ import numpy as np
 from driftd.core.event import RejectReason
 from driftd.decode.json.strict import Refused
 from driftd.decode.protocol import Body, Tensor
-from driftd.decode.wire import fields, packed, require_whole, signed, text_in, varints
+from driftd.decode.wire import fields, integers, packed, require_whole, signed, text_in, varints
 
 _RAW: Final = {
     "BOOL": "<?",
@@ -101,7 +101,7 @@ def _contents(data: bytes) -> list[Any]:
         elif kind.startswith("<"):
             out += packed(value, kind) if isinstance(value, bytes) else [value]
         else:
-            numbers: Iterable[Any] = varints(value) if isinstance(value, bytes) else [value]
+            numbers: Iterable[Any] = integers(value)
             out += [*map(signed, numbers)] if kind == "int" else [*map(bool, numbers)] if kind == "bool" else [*numbers]
     return out
 

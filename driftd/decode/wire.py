@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -101,6 +101,15 @@ def varints(data: bytes) -> Iterator[int]:
     reader = Varints(data)
     while reader.at < len(data):
         yield reader.varint()
+
+
+def integers(value: bytes | float) -> Iterable[int]:
+    """Of a field of integers, packed or not. Raises Refused."""
+    if isinstance(value, bytes):
+        return varints(value)
+    if not isinstance(value, int):
+        raise _bad("a float in place of an integer")
+    return (value,)
 
 
 class Message:

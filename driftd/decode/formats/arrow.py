@@ -18,7 +18,7 @@ from driftd.core.event import Decoded, RecordBatch, Reject, RejectReason, Schema
 from driftd.decode.json.strict import Refused
 from driftd.decode.limits import Limits
 from driftd.decode.mapping.spec import RecordMapping
-from driftd.decode.opening import GROWS, Record, each
+from driftd.decode.opening import GROWS, UNFORESEEN, Record, each, unforeseen
 from driftd.decode.registry import checked
 
 if TYPE_CHECKING:
@@ -69,10 +69,25 @@ class ArrowCodec:
                 tables.append(_Table(index, _table(record, self.limits)))
             except Refused as why:
                 rejects.append(Reject(index, int(records.offsets[index]), why.reason, why.detail))
+            except UNFORESEEN as error:
+                failed = unforeseen(error)
+                rejects.append(Reject(index, int(records.offsets[index]), failed.reason, failed.detail))
         known = {**schemas}
         # those of one schema that follow one another are one table: a call for each costs more than what is in it
         runs = [[*run] for _, run in groupby(tables, lambda one: one.table.schema)]
-        return _together([self._decoded(records, run, known) for run in runs], rejects)
+        return _together([part for run in runs for part in self._guarded(records, run, known)], rejects)
+
+    def _guarded(self, records: RecordBatch, run: Sequence[_Table], schemas: dict[str, Schema]) -> Iterator[Decoded]:
+        """As ``_decoded``; a record that nobody foresaw is refused alone."""
+        try:
+            yield self._decoded(records, run, schemas)
+        except UNFORESEEN as error:
+            if len(run) > 1:
+                for one in run:
+                    yield from self._guarded(records, [one], schemas)
+                return
+            why, index = unforeseen(error), run[0].index
+            yield Decoded(1, [], [Reject(index, int(records.offsets[index]), why.reason, why.detail)])
 
     def _decoded(self, records: RecordBatch, run: Sequence[_Table], schemas: dict[str, Schema]) -> Decoded:
         import pyarrow as pa  # noqa: PLC0415  0.2 s to import

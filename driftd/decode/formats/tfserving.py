@@ -27,7 +27,7 @@ from driftd.decode.opening import EachRecord, Read, Record, events_of_call, list
 from driftd.decode.payload import Rows
 from driftd.decode.protocol import Body, Tensor, answer_of, requested_of, some
 from driftd.decode.registry import checked
-from driftd.decode.wire import Message, fields, packed, require_whole, signed, text_in, varints
+from driftd.decode.wire import Message, fields, integers, packed, require_whole, signed, text_in
 
 TITLE: Final = "TensorFlow Serving prediction log"
 PROPOSED: Final[Mapping[str, Any]] = {}
@@ -251,7 +251,7 @@ def _listed(value: Any, kind: str) -> list[Any]:
         return [text_in(value)] if isinstance(value, bytes) else []
     if kind.startswith("<"):
         return packed(value, kind) if isinstance(value, bytes) else [value]
-    numbers = [*varints(value)] if isinstance(value, bytes) else [value]
+    numbers = [*integers(value)]
     if kind == "bits":
         return [int(number) & 0xFFFF for number in numbers]
     return [bool(n) if kind == "bool" else n if kind == "uint" else signed(n) for n in numbers]

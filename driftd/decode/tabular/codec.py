@@ -156,7 +156,8 @@ class _Run:
         self.schemas = schemas
         self.good = np.asarray(rows.good, np.intp)
         self.faults: Faults = {}
-        self.columns = {name: read.plain(rows.table[name]) for name in rows.table.schema.names}
+        named = zip(rows.table.schema.names, rows.table.columns, strict=True)  # several may have no name
+        self.columns = {name: read.plain(column) for name, column in named}
         if codec.texts:
             self.columns = {name: read.unmarked(column, self.faults) for name, column in self.columns.items()}
         self.batches: list[EventBatch] = []

@@ -65,6 +65,11 @@ def sniff(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Texts:
     }
 
 
+def _floats(column: Any) -> Any:
+    """As float64: of whole numbers beyond 2**53 the nearest, which pyarrow refuses by default."""
+    return column.cast(pa.float64(), safe=False)
+
+
 def plain(column: Any) -> Any:
     """A pyarrow.Array of text, float64, booleans or lists, whatever it was; dates and times are epoch seconds."""
     kind = column.type
@@ -75,9 +80,9 @@ def plain(column: Any) -> Any:
         return column.cast(pa.string())
     for is_of, micros in _TEMPORAL:
         if is_of(kind):
-            return pc.divide(column.cast(micros, safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
+            return pc.divide(_floats(column.cast(micros, safe=False).cast(pa.int64())), 1e6)
     if any(is_of(kind) for is_of in _NUMERIC):
-        return column.cast(pa.float64(), safe=False)
+        return _floats(column)
     return column
 
 
@@ -207,7 +212,7 @@ def of_lists(column: Any, where: str, faults: Faults) -> tuple[NumericColumn, Li
     """
     flat = column.flatten()  # without the lists that are null
     sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    values = np.array(flat.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    values = np.array(_floats(flat).to_numpy(zero_copy_only=False), np.float64)
     missing = column.is_null().to_numpy(zero_copy_only=False)
     bad = ~np.isfinite(values)
     if bad.any():
@@ -238,7 +243,7 @@ def failures(column: Any) -> NDArray[np.bool_]:
     if pa.types.is_string(column.type):
         quiet = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(column)), pa.array([*_ABSENT, "0", "false", None]))
         return np.array(pc.invert(quiet).to_numpy(zero_copy_only=False), np.bool_)
-    values = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    values = np.array(_floats(column).to_numpy(zero_copy_only=False), np.float64)
     return np.array((values != 0) & ~np.isnan(values), np.bool_)
 
 
@@ -268,7 +273,7 @@ def times(
         for i in np.flatnonzero(strange.to_numpy(zero_copy_only=False)).tolist():
             out[i] = _moment(texts[i])
     else:
-        out = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        out = np.array(_floats(column).to_numpy(zero_copy_only=False), np.float64)
         out = out if dated else _scaled(out, each)
     if otherwise is not None and column.null_count:
         out = np.where(column.is_null().to_numpy(zero_copy_only=False), otherwise, out)

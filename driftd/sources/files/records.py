@@ -140,17 +140,26 @@ class ParquetRecords(RecordFile):
     unit = "rows"
 
     def _size(self) -> int | None:
-        import pyarrow.parquet as pq  # noqa: PLC0415  0.2 s to import
+        import pyarrow as pa  # noqa: PLC0415  0.2 s to import
+        import pyarrow.parquet as pq  # noqa: PLC0415
 
-        with undamaged(self.path):
-            self._file = pq.ParquetFile(self.path)
+        try:
+            with undamaged(self.path):
+                self._file = pq.ParquetFile(self.path)
+        except (pa.ArrowException, UnicodeDecodeError) as e:
+            raise SourceRefused(f"{self.path}: not a Parquet file: {e}") from e
         return int(self._file.metadata.num_rows)
 
     def records(self) -> Iterator[tuple[int, bytes]]:
-        for table in self._file.iter_batches(ROWS >> 4):  # bodies are long
-            for row in table.to_pylist():
-                yield self._done, _encode(_plain(row))
-                self._done += 1
+        import pyarrow as pa  # noqa: PLC0415
+
+        try:
+            for table in self._file.iter_batches(ROWS >> 4):  # bodies are long
+                for row in table.to_pylist():
+                    yield self._done, _encode(_plain(row))
+                    self._done += 1
+        except (pa.ArrowException, UnicodeDecodeError) as e:
+            raise SourceRefused(f"{self.path}: cannot be read on: {e}") from e
 
 
 def _exactly(stream: IO[bytes], size: int, path: str, *, start: bool = False) -> bytes:

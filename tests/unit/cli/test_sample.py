@@ -162,3 +162,15 @@ def test_a_list_is_shown_by_its_length(sample: Any) -> None:
     code, out = sample([event(features={"e": [0.5] * 30}, prediction=[0.2, 0.8])], "--output", "json")
     (shown,) = json.loads(out)["events"]
     assert (code, shown["features"]["e"], shown["prediction"]) == (0, "a list of 30 numbers", "a list of 2 numbers")
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PAR1" * 9], ids=["empty", "text", "cut"])
+def test_a_file_that_is_no_parquet_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(data)
+    with pytest.raises(SystemExit) as leaving:
+        main(["check", "--sample", str(path)])
+    assert leaving.value.code == 3
+    assert f"{path}: not a Parquet file: " in capsys.readouterr().err

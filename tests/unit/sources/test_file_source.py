@@ -330,7 +330,8 @@ def test_errors_versions_and_lists_of_numbers_are_understood(tmp_path: Path) -> 
     assert batch.failed.tolist() == [False, False, True, False]
     assert set(versions(batch)) == {"1", "2"}
     np.testing.assert_array_equal(batch.prediction, [5.0, np.nan, 0.0, 1.0])
-    assert [row[: int(row[0]) + 1].tolist() for row in batch.fields["list.prediction"]] == [
+    lists = np.asarray(batch.fields["list.prediction"])
+    assert [row[: int(row[0]) + 1].tolist() for row in lists] == [
         [2.0, 3.0, 4.0], [0.0], [0.0], [1.0, 1.0],
     ]  # fmt: skip
 
@@ -447,3 +448,11 @@ def test_truths_are_1_and_0_in_a_column_of_numbers_and_other_text_is_refused() -
     column = pa.array(["true", "False", "1", "2.5", None, "yes"])
     np.testing.assert_array_equal(numbers(column, "x", faults), [1, 0, 1, 2.5, np.nan, np.nan])
     assert [*faults] == [5]
+
+
+def test_columns_without_a_name_are_no_features(tmp_path: Path) -> None:
+    """However many: exports have an index, or empty columns at the end."""
+    path = write_csv(tmp_path, ",x,\n1,2.5,3\n4,5.5,6\n")
+    (decoded,) = decode(path)
+    assert list(decoded.batches[0].columns) == ["x"]
+    assert [*decoded.batches[0].columns["x"]] == [2.5, 5.5]

@@ -17,6 +17,7 @@ from driftd.decode import Limits, codec_of
 from driftd.decode.json.codec import EventsCodec
 from driftd.decode.mapping.spec import Source
 from driftd.decode.recognise import recognised
+from driftd.decode.tabular import columns as tabular_columns
 from tests.unit.decode.formats.make import batch, ids, limits, read
 from tests.unit.decode.make import NOW, only, records, refused
 
@@ -203,3 +204,32 @@ def test_the_code_of_the_page_makes_events() -> None:
         "country": ["DE", "FR"],
         "prediction": [1.0, 0.0],
     }
+
+
+def test_dates_without_an_end_and_large_whole_numbers_in_lists_are_numbers() -> None:
+    """9999-12-31 in microseconds and 2**62 are beyond what a float has exactly: the nearest is told."""
+    never = datetime(9999, 12, 31, tzinfo=UTC)
+    until = pa.array([never.replace(tzinfo=None)], pa.timestamp("us"))
+    decoded = arrow(
+        ipc(table(model=["m"], until=until, ids=pa.array([[2**62, 0]]), lasts=pa.array([2**60], pa.duration("us"))))
+    )
+    columns = only(decoded).columns
+    assert columns["until"][0] == never.timestamp()
+    assert columns["ids"][0] == 2.0**62
+    assert columns["lasts"][0] == 2**60 / 1e6
+
+
+def test_one_record_that_driftd_did_not_foresee_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = tabular_columns.plain
+
+    def fails(column: Any) -> Any:
+        if pa.types.is_floating(column.type) and 4929.0 in column.to_pylist():
+            raise ZeroDivisionError
+        return taken(column)
+
+    monkeypatch.setattr(tabular_columns, "plain", fails)
+    decoded = arrow(*(ipc(table(model=["m"], x=[x])) for x in (1.0, 4929.0, 3.0)))
+    assert decoded.received == 3
+    assert [(r.index, r.reason) for r in decoded.rejects] == [(1, RejectReason.UNDECODABLE)]
+    assert "ZeroDivisionError in test_arrow.py" in decoded.rejects[0].detail
+    assert sorted(float(x or 0) for b in decoded.batches for x in b.columns["x"]) == [1.0, 3.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
@@ -211,6 +212,32 @@ def test_any_bytes_are_a_body_or_refused(data: bytes) -> None:
     for read in (request_of, response_of):
         with suppress(Refused):
             assert isinstance(read(data), Body)
+
+
+@pytest.mark.parametrize("field", range(1, 10))
+def test_any_byte_that_is_another_makes_another_body_or_none(field: int) -> None:
+    """Floats where integers belong, say: a record that ended driftd would end it after each start."""
+    for read, whole in ((request_of, ASKED), (response_of, ANSWERED)):
+        for at in range(len(whole)):
+            for other in (field << 3 | 1, field << 3 | 5, whole[at] ^ 1 << (field - 1) % 8):
+                with suppress(Refused):
+                    assert isinstance(read(whole[:at] + bytes([other]) + whole[at + 1 :]), Body)
+
+
+def test_a_record_that_driftd_did_not_foresee_is_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says has the place in driftd, and nothing of the record."""
+    secret = message("Request", {**REQUEST, "id": "4929"})
+
+    def fails(data: bytes) -> Body:
+        if b"4929" in data:
+            raise KeyError(data)
+        return request_of(data)
+
+    monkeypatch.setattr("driftd.decode.formats.seldon.request_of", fails)
+    why = refused(decode(codec_of(limits("seldon")), INPUTS, secret, Halves()))
+    assert why.reason is RejectReason.UNDECODABLE
+    assert re.fullmatch(r"driftd failed on it, please report it: KeyError in test_seldon.py:\d+", why.detail)
+    assert decode(codec_of(limits("seldon")), INPUTS, ASKED, Halves()).received == 0  # it waits for its answer
 
 
 @given(st.binary(min_size=1, max_size=80))
