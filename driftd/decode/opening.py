@@ -19,7 +19,7 @@ from msgspec.json import Decoder, encode
 
 from driftd.core.event import DropReason, RecordBatch, RejectReason
 from driftd.decode.json.fast import Unwrapped
-from driftd.decode.json.strict import DECODE_ERRORS, Refused, malformed
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, expected_in, malformed
 from driftd.decode.limits import LATEST_TIME, Limits
 from driftd.decode.mapping.spec import FeatureSource, RecordMapping
 from driftd.ingest.halves import Half, Halves
@@ -237,7 +237,7 @@ def shaped(decoder: Decoder[T], value: bytes, what: str) -> T:
     except ValidationError as error:
         where = str(error).partition(" - at `$")[2].rstrip("`").lstrip(".") or "record"
         reason = RejectReason.BAD_TIME if "RFC3339" in str(error) else RejectReason.WRONG_TYPE
-        raise Refused(reason, f"{where}: not as {what} has it") from None
+        raise Refused(reason, f"{where}: not as {what} has it{expected_in(error)}") from None
     except DECODE_ERRORS as error:
         raise malformed(value, error) from None
 

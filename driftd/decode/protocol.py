@@ -17,7 +17,7 @@ from msgspec import Raw, Struct, ValidationError
 from msgspec.json import Decoder, encode
 
 from driftd.core.event import MAX_NAME_BYTES, RejectReason
-from driftd.decode.json.strict import DECODE_ERRORS, Refused, malformed
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, expected_in, malformed
 
 _NULL: Final = Raw(b"null")
 _PREDICTED: Final = ("predict", "prediction", "predictions", "predicted_label", "label", "class", "predicted_value")
@@ -61,7 +61,8 @@ def body_of(value: bytes) -> Body:
         return _body.decode(value)
     except ValidationError as error:
         path = str(error).partition(" - at `$")[2].rstrip("`") or "body"
-        raise Refused(RejectReason.WRONG_TYPE, f"{path.lstrip('.')}: not as the inference protocol has it") from None
+        said = f"{path.lstrip('.')}: not as the inference protocol has it{expected_in(error)}"
+        raise Refused(RejectReason.WRONG_TYPE, said) from None
     except DECODE_ERRORS as error:
         raise malformed(value, error) from None
 

@@ -335,6 +335,12 @@ def got(raw: bytes | Raw, limits: Limits) -> str:
     return _TYPES.get(text[:1], "a number")
 
 
+def expected_in(error: ValidationError) -> str:
+    """What was expected, and the type that came; nothing of the value."""
+    said = str(error).partition(" - at `$")[0].replace("`", "")
+    return f": {said[0].lower()}{said[1:]}" if said.startswith(("Expected", "Object missing")) else ""
+
+
 def malformed(value: bytes, error: Exception) -> Refused:
     """What is wrong with a value that does not decode at all."""
     if isinstance(error, UnicodeError):
