@@ -21,6 +21,8 @@ SHOWN: Final = 5
 """Events in the table: more make it no clearer."""
 SHOWN_FEATURES: Final = 8
 _CELL: Final = 60
+_HEAD: Final = 4096
+"""Bytes of a file that tell what it is."""
 
 
 def sample(loaded: Loaded, what: str, most: int, output: str) -> int:
@@ -28,6 +30,11 @@ def sample(loaded: Loaded, what: str, most: int, output: str) -> int:
     records = list(_records(loaded, what, most))
     tried = Tried.of(loaded, records, what)
     report = tried.report()
+    file = Path(what)
+    report["guess"] = ""
+    if not report["accepted"] and file.is_file():
+        with file.open("rb") as opened:
+            report["guess"] = guess(opened.read(_HEAD))
     if output == "json":
         print_json(report)
     else:
@@ -319,10 +326,28 @@ def _print(report: Mapping[str, Any], what: str) -> None:
     _print_proposal(report)
 
 
+def guess(head: bytes) -> str:
+    """What a file is that has no event, by its first bytes, and what to do; empty where nobody knows."""
+    lines = [line.strip() for line in head.splitlines()[:2]]
+    if not head:
+        return "There is nothing in it."
+    if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
+        return "It is compressed: its name must end with .gz or .zst."
+    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or head[1:2] == b"\0":
+        return "It is UTF-16: driftd reads UTF-8, 'iconv -f UTF-16 -t UTF-8' makes it."
+    if lines[0] in {b"[", b"{", b"[{"}:
+        return "Its JSON goes over several lines: driftd reads one record a line, 'jq -c .' or 'jq -c .[]' makes them."
+    if len(lines) == 1 and head.count(b",") and not head.startswith((b"{", b"[")):
+        return "It has a header and no row."
+    return ""
+
+
 def _print_proposal(report: Mapping[str, Any]) -> None:
     proposal = report["proposal"]
     if proposal is None:
-        if not report["accepted"] and report["received"]:
+        if report["guess"]:
+            print_line(f"  {report['guess']}")
+        elif not report["accepted"] and report["received"]:
             print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
         return
     print_line()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -174,3 +175,24 @@ def test_a_file_that_is_no_parquet_is_told_in_one_line(
         main(["check", "--sample", str(path)])
     assert leaving.value.code == 3
     assert f"{path}: not a Parquet file: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.jsonl", b"", "There is nothing in it."),
+        ("a.csv", b"time,x\n", "It has a header and no row."),
+        ("a.jsonl", gzip.compress(b"{}"), "its name must end with .gz"),
+        ("a.jsonl", '{"model": "m"}'.encode("utf-16"), "It is UTF-16"),
+        ("a.jsonl", b'[\n  {"model": "m"}\n]', "one record a line"),
+        ("a.jsonl", b'{\n  "model": "m"\n}\n', "one record a line"),
+    ],
+)
+def test_a_file_without_an_event_is_told_for_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SystemExit) as leaving:
+        main(["check", "--sample", str(tmp_path / name)])
+    assert leaving.value.code == 2
+    assert said in capsys.readouterr().out
