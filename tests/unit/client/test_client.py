@@ -6,6 +6,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -275,6 +276,70 @@ def test_a_batch_that_nobody_takes_is_given_up_and_holds_back_no_other() -> None
     assert client.stats().last_error == "OSError: gone"
 
 
+def lost(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
+    """How many events the log says are lost, line by line, and why."""
+    found = (re.fullmatch(r"(\d+) events are lost: (.*)", r.getMessage()) for r in caplog.records)
+    return [(int(one[1]), one[2]) for one in found if one]
+
+
+def test_events_that_are_given_up_are_told_at_once_and_all_by_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(Taker(*[OSError("gone")] * 9), batch_events=2, give_up_seconds=0, linger_seconds=30)
+    for n in range(5):
+        client.log("m", {"x": n})
+    assert client.flush(60)
+    assert lost(caplog) == [(2, "OSError: gone")], "at the first batch, and not at each"
+    client.close()
+    assert lost(caplog) == [(2, "OSError: gone"), (3, "OSError: gone")]
+
+
+def test_how_many_were_lost_is_told_when_events_are_sent_again(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(Taker(*[OSError("gone")] * 2), batch_events=2, give_up_seconds=0, linger_seconds=30)
+    for n in range(6):
+        client.log("m", {"x": n})
+    assert client.flush(60)
+    assert lost(caplog) == [(2, "OSError: gone"), (2, "OSError: gone")]
+    client.close()
+    assert len(lost(caplog)) == 2
+
+
+def test_events_given_up_while_the_process_ends_are_told_together(caplog: pytest.LogCaptureFixture) -> None:
+    taker = Taker(*[OSError("gone")] * 99, opened=False)
+    client = Client(taker, batch_events=2, linger_seconds=0)
+    for n in range(6):
+        client.log("m", {"x": n})
+    taker.open.set()
+    client.close(0.6)
+    assert lost(caplog) == [(6, "OSError: gone")]
+
+
+def test_every_other_way_to_lose_an_event_is_told_too(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taker = Taker(opened=False)
+    client = Client(taker, max_events=2)
+    for n in range(5):
+        client.log("m", {"x": n})
+    client.log("m", 5)  # type: ignore[arg-type]
+    full = "more would wait than max_events and max_bytes allow"
+    assert [text for _, text in lost(caplog)][:1] == [full]
+    assert len(lost(caplog)) == 2
+    taker.open.set()
+    client.close(60)
+    client.log("m", {"x": 6})
+    monkeypatch.setattr(threading.Thread, "start", lambda _: raise_(RuntimeError("can't start new thread")))
+    Client(taker).log("m", {"x": 1})
+    assert Counter(text for _, text in lost(caplog) if "TypeError" not in text) == {
+        full: 2,
+        "the client is closed": 1,
+        "no thread could be started": 1,
+    }
+    assert sum(n for n, text in lost(caplog) if text == full) == client.stats().dropped[Drop.FULL] == 3
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
 def test_a_batch_that_is_too_large_is_cut_until_the_one_is_found_that_is() -> None:
     taken: list[int] = []
 
@@ -320,9 +385,10 @@ def test_refusals_of_a_part_are_told_with_their_reason_and_not_each_time(caplog:
     with Client(send, batch_events=2, linger_seconds=30) as client:
         for n in range(5):
             client.log("m", {"x": n})
+        assert client.flush(60)
     assert client.stats() == Stats(5, 2, 0, {Drop.REFUSED: 3}, 0, "model: missing")
     told = [r.message for r in caplog.records if r.levelname == "WARNING"]
-    assert told == ["events are refused, 1 so far: model: missing"]
+    assert told == ["1 events are refused: model: missing", "2 events are refused: model: missing"]
 
 
 def test_closing_waits_no_longer_than_it_may_and_counts_what_is_lost() -> None:
