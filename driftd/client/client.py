@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from driftd.client.call import Call
-from driftd.client.encoding import Encoder, instant
+from driftd.client.encoding import Encoder, identity, instant, mapping
 from driftd.client.sending import Refused, Send, Unavailable, sender
 
 if TYPE_CHECKING:
@@ -139,9 +139,13 @@ class Client:
         """
         return self._log({"model": model, "time": time, "features": features, "prediction": prediction, **fields})
 
-    def label(self, id: str | int, label: Any, model: str | None = None, **fields: Any) -> bool:  # noqa: A002
-        """Takes the true value of a prediction that was logged with this ``id``."""
-        return self.log(model, id=id, label=label, **fields)
+    def label(self, id: Any, label: Any, model: str | None = None, **fields: Any) -> bool:  # noqa: A002
+        """Takes the true value of a prediction that was logged with this ``id``; without one it has no use."""
+        try:
+            known = identity(id)
+        except Exception as e:  # noqa: BLE001  (as in _log)
+            return self._drop(Drop.UNUSABLE, str(e)[:200])
+        return self.log(model, id=known, label=label, **fields)
 
     @contextmanager
     def call(
@@ -213,9 +217,7 @@ class Client:
             event.setdefault("version", self._version)
             when = instant(event.get("time"))
             event["time"] = time.time() if when is None else when
-            features = event.get("features")
-            if features is not None and not isinstance(features, dict):
-                event["features"] = dict(features)
+            event["features"] = mapping(event.get("features"))
             return self._put(self._encoder.encode(event))
         except Exception as e:  # noqa: BLE001  (a service must answer, whatever its values are)
             return self._drop(Drop.UNUSABLE, f"{type(e).__name__}: {e}"[:200])

@@ -14,12 +14,17 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
+from ipaddress import ip_address
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Final
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 
 from driftd.client import Client, Drop, Refused, Stats, Unavailable
@@ -72,6 +77,10 @@ def test_an_event_arrives_with_all_its_fields() -> None:
     assert client.stats() == Stats(logged=3, sent=3)
 
 
+class Colour(Enum):
+    RED = "red"
+
+
 @pytest.mark.parametrize(
     ("value", "sent"),
     [
@@ -104,6 +113,12 @@ def test_an_event_arrives_with_all_its_fields() -> None:
         ((1, float("nan")), [1, None]),
         ({"b", "a"}, ["a", "b"]),
         ("\ud800", "\ud800"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (np.array([UUID(int=7), None]), ["00000000-0000-0000-0000-000000000007", None]),
+        (Colour.RED, "red"),
+        ([Colour.RED, float("nan")], ["red", None]),
+        (PurePosixPath("a/b"), "a/b"),
+        (ip_address("10.0.0.1"), "10.0.0.1"),
     ],
 )
 def test_values_of_other_libraries_become_those_of_json(value: Any, sent: Any) -> None:
@@ -196,6 +211,64 @@ def test_a_row_of_pandas_is_features() -> None:
     with Client(taker) as client:
         client.log("m", pd.DataFrame({"x": [1.5], "y": ["DE"]}).iloc[0])
     assert taker.events[0]["features"] == {"x": 1.5, "y": "DE"}
+
+
+class Row(NamedTuple):
+    x: float
+    y: str
+
+
+class Model(pydantic.BaseModel):
+    x: float
+    y: str
+
+
+@pytest.mark.parametrize("row", [Row(1.5, "DE"), Model(x=1.5, y="DE"), MappingProxyType({"x": 1.5, "y": "DE"})])
+def test_what_has_names_and_values_is_features(row: Any) -> None:
+    taker = Taker()
+    with Client(taker) as client:
+        assert client.log("m", row)
+    assert taker.events[0]["features"] == {"x": 1.5, "y": "DE"}
+
+
+@pytest.mark.parametrize(
+    "features",
+    [np.array([[0.1, 0.2]]), ["ab", "cd"], [("a", 1)], (), "", 5, pd.DataFrame({"x": [1.5, 2.5]}), {"ab"}],
+)
+def test_features_without_names_are_refused_and_counted(features: Any) -> None:
+    """They became names: [[0.1, 0.2]] was the feature 0.1."""
+    with Client(Taker()) as client:
+        assert not client.log("m", features)
+        with client.call("m", features):
+            pass
+    assert client.stats().dropped == {Drop.UNUSABLE: 2}
+    assert "features: expected a mapping of names to values, got " in client.stats().last_error
+
+
+@pytest.mark.parametrize(
+    ("id_", "sent"),
+    [
+        ("a", "a"),
+        (7, 7),
+        (np.int64(7), 7),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Colour.RED, "red"),
+    ],
+)
+def test_a_label_has_the_id_of_its_prediction(id_: Any, sent: Any) -> None:
+    taker = Taker()
+    with Client(taker) as client:
+        assert client.log("m", {"x": 1}, id=id_)
+        assert client.label(id_, 1, "m")
+    assert [event["id"] for event in taker.events] == [sent, sent]
+
+
+@pytest.mark.parametrize("id_", [None, "", float("nan"), pd.NA, object(), b"a", ["a"], {"a": 1}, True])
+def test_a_label_without_a_usable_id_is_refused_and_counted(id_: Any) -> None:
+    with Client(Taker()) as client:
+        assert not client.label(id_, 1, "m")
+    assert client.stats().dropped == {Drop.UNUSABLE: 1}
+    assert client.stats().last_error == f"id: expected text or a number, got {type(id_).__name__}"
 
 
 def test_what_cannot_be_an_event_is_counted_and_raises_nothing() -> None:
