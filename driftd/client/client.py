@@ -321,7 +321,9 @@ class Client:
                     self._done(batch, Drop.REFUSED, refused, str(e))
                 return
             except Exception as e:  # noqa: BLE001  (whatever a library or the user's function raises)
-                text = str(e) if isinstance(e, Unavailable) else f"{type(e).__name__}: {e}"
+                text, name = str(e), type(e).__name__
+                if not isinstance(e, Unavailable) and not text.startswith(name):  # kafka-python's say it themselves
+                    text = f"{name}: {text}"
                 asked = e.seconds if isinstance(e, Unavailable) and e.seconds is not None else wait
                 self._trouble(text[:200])
                 now, pause = time.monotonic(), min(max(asked, wait), LONGEST_WAIT_SECONDS)

@@ -11,8 +11,10 @@ from driftd.migrate.columns import Column, Counted, Profile, Unreadable, Weighte
 
 SLACK: Final = 1e-6
 """Of a range: platforms keep float32."""
-SKETCHED: Final = 0.01
-"""Of the events: counts of a quantile sketch are estimates, and are rounded."""
+MOST_KNOWN: Final = {True: 2.0, False: 1.01}
+"""Of the events, those that a column of categories (True) or of numbers has. Counts of a quantile sketch are estimates,
+and rounded; those of a sketch of frequent texts, as whylogs has them, are upper bounds, together up to twice as many.
+"""
 
 
 def checked(profile: Profile) -> Profile:
@@ -31,7 +33,7 @@ def _fault(column: Column, events: int) -> str:
         total = float((content.weights if isinstance(content, Weighted) else content.counts).sum())
     if total <= 0 or column.present <= 0:
         return "no values are counted"
-    if column.missing > events or known > events * (1 + SKETCHED) + 1:
+    if column.missing > events or known > events * MOST_KNOWN[isinstance(content, Counted)] + 1:
         return f"{column.present} values and {column.missing} missing are more than the {events} events"
     return "" if isinstance(content, Counted) else _numbers_fault(column)
 

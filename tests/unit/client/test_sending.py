@@ -212,4 +212,5 @@ def test_kafka_that_does_not_answer_is_told_within_the_timeout() -> None:
     flushed, error = done.stdout.splitlines()
     assert flushed == "True", "kafka-python's own limit is 30 s"
     assert error.startswith("Kafka")
+    assert error.count("Error:") == 1
     assert f"1 events are lost: {error}\n" in done.stderr

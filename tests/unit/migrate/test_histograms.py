@@ -114,7 +114,7 @@ X: Final = {"edges": [0, 10], "counts": [90], "missing": 10}
         ({**X, "missing": 60}, "column 'x': 90 values and 60 missing are more than the 100 events"),
         ({**X, "counts": [0]}, "column 'x': no values are counted"),
         ({"values": {}}, "column 'x': no values are counted"),
-        ({"values": {"a": 90}, "missing": 60}, "column 'x': 90 values and 60 missing are more than the 100 events"),
+        ({"values": {"a": 900}}, "column 'x': 900 values and 0 missing are more than the 100 events"),
         ({**X, "std": -1}, "column 'x': its standard deviation -1 is below 0"),
         ({**X, "std": 11}, "column 'x': its standard deviation 11 is larger than its range, 0 to 10"),
         ({**X, "mean": 11}, "column 'x': its mean 11 is not between its least value 0 and its greatest 10"),
@@ -137,6 +137,10 @@ def test_what_cannot_be_a_baseline_is_refused_and_leaves_no_reference(
 def test_what_can_be_a_baseline_is_taken(told: dict[str, Any], tmp_path: Path) -> None:
     assert imported({**X, **told}, tmp_path).exit_code == 0
     assert (tmp_path / "f").exists()
+
+
+def test_texts_of_a_sketch_whose_counts_are_upper_bounds_are_taken(tmp_path: Path) -> None:
+    assert imported({"values": {"a": 80, "b": 60}, "missing": 10}, tmp_path).exit_code == 0
 
 
 def imported(column: dict[str, Any], folder: Path) -> Result:
