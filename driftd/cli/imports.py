@@ -113,6 +113,7 @@ def import_(
 def _profile(source: str, file: Path, constraints: Path | None) -> Profile:
     from driftd.core.errors import ConfigError, SourceError  # noqa: PLC0415
     from driftd.migrate import evidently, histograms, sagemaker, tfdv  # noqa: PLC0415
+    from driftd.migrate.checks import checked  # noqa: PLC0415
     from driftd.migrate.columns import Unreadable  # noqa: PLC0415
 
     if constraints is not None and source != "sagemaker":
@@ -120,9 +121,9 @@ def _profile(source: str, file: Path, constraints: Path | None) -> Profile:
     try:
         raw = file.read_bytes()
         if source == "sagemaker":
-            return sagemaker.profile_of(raw, None if constraints is None else constraints.read_bytes())
+            return checked(sagemaker.profile_of(raw, None if constraints is None else constraints.read_bytes()))
         others = {"evidently": evidently.profile_of, "tfdv": tfdv.profile_of, "histograms": histograms.profile_of}
-        return others[source](raw)
+        return checked(others[source](raw))
     except Unreadable as e:
         raise ConfigError(f"{file}: {e}") from None
     except OSError as e:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from driftd.client.call import Call
-from driftd.client.encoding import Encoder, instant
+from driftd.client.encoding import Encoder, identity, instant, mapping
 from driftd.client.sending import Refused, Send, Unavailable, sender
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 FLUSH_EVERY_SECONDS: Final = 0.005
 """How often flush() looks. Nobody who logs could wake it: locks of threading.Event are not for signal handlers."""
 TELL_EVERY_SECONDS: Final = 60.0
-"""Between log lines about refused events: a producer's mistake refuses all of them."""
+"""Between log lines about events that are dropped for the same reason: many are."""
 EXIT_PRIORITY: Final = 10
 """Of multiprocessing's finalizers: before those of its own pools and queues, which have 10 at most."""
 
@@ -46,6 +46,15 @@ class Drop(StrEnum):
     UNDELIVERED = "undelivered"  # tried for give_up_seconds, or until the process ended
     CLOSED = "closed"  # logged after close()
     NO_THREAD = "no_thread"  # the process may not start one
+
+
+_WHY: Final = {
+    Drop.FULL: "more would wait than max_events and max_bytes allow",
+    Drop.UNDELIVERED: "the time to send them is over",
+    Drop.CLOSED: "the client is closed",
+    Drop.NO_THREAD: "no thread could be started",
+}
+"""In the log, where no error says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,9 @@ class Client:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed, self._deadline, self._troubled = False, float("inf"), False
-        self._tell_at = 0.0
+        self._told: Counter[Drop] = Counter()
+        self._tell_at: dict[Drop, float] = {}
+        self._errors: dict[Drop, str] = {}
 
     def log(
         self,
@@ -128,9 +139,13 @@ class Client:
         """
         return self._log({"model": model, "time": time, "features": features, "prediction": prediction, **fields})
 
-    def label(self, id: str | int, label: Any, model: str | None = None, **fields: Any) -> bool:  # noqa: A002
-        """Takes the true value of a prediction that was logged with this ``id``."""
-        return self.log(model, id=id, label=label, **fields)
+    def label(self, id: Any, label: Any, model: str | None = None, **fields: Any) -> bool:  # noqa: A002
+        """Takes the true value of a prediction that was logged with this ``id``; without one it has no use."""
+        try:
+            known = identity(id)
+        except Exception as e:  # noqa: BLE001  (as in _log)
+            return self._drop(Drop.UNUSABLE, str(e)[:200])
+        return self.log(model, id=known, label=label, **fields)
 
     @contextmanager
     def call(
@@ -187,6 +202,8 @@ class Client:
             thread.join(max(0.0, self._deadline - time.monotonic()))
         with self._lock:
             self._give_up_waiting()
+            lost = list(self._dropped)
+        self._tell(*lost)
 
     def __enter__(self) -> Self:
         return self
@@ -200,34 +217,55 @@ class Client:
             event.setdefault("version", self._version)
             when = instant(event.get("time"))
             event["time"] = time.time() if when is None else when
-            features = event.get("features")
-            if features is not None and not isinstance(features, dict):
-                event["features"] = dict(features)
+            event["features"] = mapping(event.get("features"))
             return self._put(self._encoder.encode(event))
         except Exception as e:  # noqa: BLE001  (a service must answer, whatever its values are)
             return self._drop(Drop.UNUSABLE, f"{type(e).__name__}: {e}"[:200])
 
     def _put(self, event: bytes) -> bool:
         with self._lock:
-            if self._closed:
-                return self._drop(Drop.CLOSED)
             waiting, size = len(self._queue) + self._sending, self._bytes + len(event)
-            if waiting >= self._most[0] or (size > self._most[1] and waiting):
-                return self._drop(Drop.FULL)
-            if self._thread is None and not self._start():
-                return self._drop(Drop.NO_THREAD, "no thread could be started")
-            self._logged += 1
-            self._bytes = size
-            self._queue.append(event)
-            return True
+            if self._closed:
+                why = Drop.CLOSED
+            elif waiting >= self._most[0] or (size > self._most[1] and waiting):
+                why = Drop.FULL
+            elif self._thread is None and not self._start():
+                why = Drop.NO_THREAD
+            else:
+                self._logged += 1
+                self._bytes = size
+                self._queue.append(event)
+                return True
+        return self._drop(why, _WHY[why] if why is Drop.NO_THREAD else "")
 
     def _drop(self, why: Drop, text: str = "") -> bool:
         """An event that does not get into the queue."""
         with self._lock:
             self._logged += 1
-            self._dropped[why] += 1
-            self._last_error = text or self._last_error
-            return False
+            due = self._lose(why, 1, text)
+        if due:
+            self._tell(why)
+        return False
+
+    def _lose(self, why: Drop, events: int, text: str) -> bool:
+        """Whether the log is to have it now: the first, and what has come together since the last line."""
+        self._dropped[why] += events
+        if text:
+            self._errors[why] = self._last_error = text
+        return time.monotonic() >= self._tell_at.get(why, 0.0)
+
+    def _tell(self, *reasons: Drop) -> None:
+        """How many events are lost that the log does not have yet. Without the lock: a log may take its time."""
+        told = []
+        with self._lock:
+            for why in reasons:
+                lost, self._told[why] = self._dropped[why] - self._told[why], self._dropped[why]
+                if lost:
+                    self._tell_at[why] = time.monotonic() + TELL_EVERY_SECONDS
+                    word = "refused" if why is Drop.REFUSED else "lost"
+                    told.append((lost, word, self._errors.get(why) or _WHY.get(why, why.value)))
+        for lost, word, text in told:
+            log.warning("%d events are %s: %s", lost, word, text)
 
     def _start(self) -> bool:
         thread = threading.Thread(target=self._run, name="driftd-client", daemon=True)
@@ -283,7 +321,9 @@ class Client:
                     self._done(batch, Drop.REFUSED, refused, str(e))
                 return
             except Exception as e:  # noqa: BLE001  (whatever a library or the user's function raises)
-                text = str(e) if isinstance(e, Unavailable) else f"{type(e).__name__}: {e}"
+                text, name = str(e), type(e).__name__
+                if not isinstance(e, Unavailable) and not text.startswith(name):  # kafka-python's say it themselves
+                    text = f"{name}: {text}"
                 asked = e.seconds if isinstance(e, Unavailable) and e.seconds is not None else wait
                 self._trouble(text[:200])
                 now, pause = time.monotonic(), min(max(asked, wait), LONGEST_WAIT_SECONDS)
@@ -307,7 +347,7 @@ class Client:
 
     def _done(self, batch: Sequence[bytes], why: Drop = Drop.REFUSED, dropped: int = 0, text: str = "") -> None:
         """The batch is off the queue: ``dropped`` of it for this reason, the others are sent."""
-        told = 0
+        due = False
         with self._lock:
             if self._is_over():
                 return
@@ -315,15 +355,14 @@ class Client:
             self._bytes -= sum(map(len, batch))
             self._sent += len(batch) - dropped
             if dropped:
-                self._dropped[why] += dropped
-                self._last_error = text
-                if why is Drop.REFUSED and time.monotonic() >= self._tell_at:
-                    told, self._tell_at = self._dropped[why], time.monotonic() + TELL_EVERY_SECONDS
+                # close() tells them all together
+                due = self._lose(why, dropped, text) and not self._closed
             recovered = self._troubled and dropped < len(batch)
             self._troubled = self._troubled and not recovered
-        if told:
-            log.warning("events are refused, %d so far: %s", told, text)
+        if due:
+            self._tell(why)
         if recovered:
+            self._tell(Drop.UNDELIVERED, Drop.FULL)
             log.info("events are sent again")
 
     def _is_over(self) -> bool:
@@ -339,8 +378,7 @@ class Client:
     def _give_up_waiting(self) -> None:
         left = len(self._queue) + self._sending
         if left:
-            self._dropped[Drop.UNDELIVERED] += left
-            log.warning("%d events are lost: %s", left, self._last_error or "the time to send them is over")
+            self._lose(Drop.UNDELIVERED, left, self._last_error)
         self._queue.clear()
         self._bytes = self._sending = 0
 

@@ -7,13 +7,17 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from numbers import Real
+from os import PathLike, fspath
 from typing import Any, Final
 
 MOST_DEPTH: Final = 100
 """Levels of nesting; events have three, and a structure that contains itself has no end."""
 _ABSENT: Final = frozenset({"NAType", "NaTType"})
 """Types of pandas that stand for no value, and are not None."""
+_TEXTS: Final = frozenset({"uuid", "ipaddress"})
+"""Modules of types whose ``str`` is what is meant; by name, for they need not be loaded."""
 _CLOCKS: Final = {"M": "datetime64", "m": "timedelta64"}
 """numpy's types of times and durations, by the kind of their dtype. Their own ``tolist`` gives a number of nanoseconds,
 or a time without an offset.
@@ -70,6 +74,28 @@ def instant(value: Any) -> Any:
     return None if isinstance(found, float) and math.isnan(found) else found
 
 
+def identity(value: Any) -> str | int | float:
+    """``id`` of an event: text that is not empty, or a number. Raises TypeError."""
+    found = value if value is None or isinstance(value, str | int | float) else plain(value, [])
+    if isinstance(found, str) and found:
+        return found
+    if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
+        return found
+    raise TypeError(f"id: expected text or a number, got {type(value).__name__}")
+
+
+def mapping(features: Any) -> dict[Any, Any] | None:
+    """``features`` of an event: a mapping, a row of pandas, a named tuple or a model of pydantic. Raises TypeError."""
+    if features is None or isinstance(features, dict):
+        return features
+    if isinstance(features, tuple) and hasattr(features, "_asdict"):
+        return dict(features._asdict())
+    named = callable(getattr(features, "keys", None)) and getattr(features, "ndim", 1) == 1
+    if isinstance(features, Mapping) or named or hasattr(features, "model_dump"):
+        return dict(features)
+    raise TypeError(f"features: expected a mapping of names to values, got {type(features).__name__}")
+
+
 def _known(value: Any) -> Any:
     """Raises TypeError for a type that nothing stands for."""
     kind = type(value).__name__
@@ -89,7 +115,18 @@ def _known(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, set | frozenset):
         return sorted(value, key=repr)
-    raise TypeError(kind)
+    return _named(value)
+
+
+def _named(value: Any) -> Any:
+    """What is known by a text: an enum, a path, a UUID, an address."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if any(one.__module__ in _TEXTS for one in type(value).__mro__):
+        return str(value)
+    raise TypeError(type(value).__name__)
 
 
 def _rfc3339(value: date) -> str:

@@ -118,12 +118,12 @@ class HttpSend:
 
 
 def _said(body: bytes, sent: int) -> tuple[int, str]:
-    """How many events `driftd receive` has refused, and why the first; of any other answer 0 and its first line."""
+    """How many events `driftd receive` has refused, and why the first; of other answers 0 and their text, in a line."""
     try:
         answer = json.loads(body)
         refused = max(0, int(answer["refused"]))
     except (ValueError, KeyError, TypeError):
-        return 0, body.decode("utf-8", "replace").strip().partition("\n")[0][:MOST_TEXT]
+        return 0, " ".join(body[: 4 * MOST_TEXT].decode("utf-8", "replace").split())[:MOST_TEXT]
     if "error" in answer:
         return refused, str(answer["error"])[:MOST_TEXT]
     text = f"{refused} of {sent} events were refused"
@@ -216,6 +216,8 @@ class KafkaSend:
             "delivery_timeout_ms": round(self._timeout * 1000) + 1000,
             "max_block_ms": round(self._timeout * 1000),
         }
+        if "bootstrap_timeout_ms" in self._library.KafkaProducer.DEFAULT_CONFIG:  # not in all its versions
+            own["bootstrap_timeout_ms"] = round(self._timeout * 1000)
         options = own | self._options
         connect = options.get("kafka_client") or self._library.KafkaProducer.DEFAULT_CONFIG.get("kafka_client")
         if connect is not None:

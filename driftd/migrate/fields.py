@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from driftd.migrate.columns import Unreadable
+
+MOST_COUNT: Final = 2**53
+"""Whole numbers beyond it have no float of their own."""
+MOST_NUMBER: Final = 1e150
+"""Squares of what lies beyond it, and their sums, would be infinite."""
 
 
 def read(raw: bytes, what: str) -> Any:
@@ -39,20 +44,27 @@ def number(value: Any, where: str) -> float:
         raise Unreadable(f"{where}: expected a number") from None
     if isinstance(value, bool) or not math.isfinite(out):
         raise Unreadable(f"{where}: expected a finite number")
+    if abs(out) > MOST_NUMBER:
+        raise Unreadable(f"{where}: expected a number up to {MOST_NUMBER:g}, got {out:g}")
+    return out
+
+
+def estimate(value: Any, where: str) -> float:
+    """A count that need not be whole: a sketch's."""
+    out = number(value, where)
+    if not 0 <= out <= MOST_COUNT:
+        raise Unreadable(f"{where}: expected a count, 0 to 2**53, got {out:g}")
     return out
 
 
 def count(value: Any, where: str) -> int:
-    out = number(value, where)
-    if out < 0:
-        raise Unreadable(f"{where}: expected a count, 0 or more")
-    return round(out)
+    return round(estimate(value, where))
 
 
 def maybe(value: Any) -> float:
-    """NaN where it is not a finite number."""
+    """NaN where it is not a number, or one beyond all bounds."""
     try:
         out = float(value)
     except (TypeError, ValueError):
         return math.nan
-    return out if math.isfinite(out) else math.nan
+    return out if abs(out) <= MOST_NUMBER else math.nan

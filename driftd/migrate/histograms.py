@@ -8,6 +8,7 @@ one of whylogs.
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,13 @@ def _column(name: str, column: dict[str, Any], where: str) -> Column:
         return Column(name, Counted(counts, rest), sum(counts.values()) + rest, missing)
     edges = np.array([fields.number(e, f"{where}.edges") for e in fields.items(column.get("edges"), f"{where}.edges")])
     counts_ = np.array(
-        [fields.number(n, f"{where}.counts") for n in fields.items(column.get("counts"), f"{where}.counts")]
+        [fields.estimate(n, f"{where}.counts") for n in fields.items(column.get("counts"), f"{where}.counts")]
     )
     if len(edges) != len(counts_) + 1 or len(edges) < 2 or (np.diff(edges) < 0).any():
         raise Unreadable(f"{where}.edges: expected one more than counts, in order")
-    mean, deviation = fields.maybe(column.get("mean")), fields.maybe(column.get("std"))
-    low, high = fields.maybe(column.get("min", edges[0])), fields.maybe(column.get("max", edges[-1]))
+    mean, deviation, low, high = (
+        default if column.get(key) is None else fields.number(column[key], f"{where}.{key}")
+        for key, default in (("mean", nan), ("std", nan), ("min", float(edges[0])), ("max", float(edges[-1])))
+    )
     content = Buckets(edges[:-1], edges[1:], counts_)
     return Column(name, content, round(float(counts_.sum())), missing, mean, deviation, low, high)

@@ -73,10 +73,11 @@ def _numbers(distribution: dict[str, Any], where: str) -> Weighted | Buckets | N
     buckets = [fields.mapping(b, f"{where}.kll.buckets") for b in kll.get("buckets") or []]
     if not buckets:
         return None
-    low, high, counts = (
+    low, high = (
         np.array([fields.number(b.get(key), f"{where}.kll.buckets.{key}") for b in buckets])
-        for key in ("lower_bound", "upper_bound", "count")
+        for key in ("lower_bound", "upper_bound")
     )
+    counts = np.array([fields.estimate(b.get("count"), f"{where}.kll.buckets.count") for b in buckets])
     return Buckets(low, high, counts)
 
 

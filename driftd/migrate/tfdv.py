@@ -74,10 +74,11 @@ def _histogram(found: dict[str, Any], where: str) -> Buckets | None:
     chosen = known.get("QUANTILES") or known.get("STANDARD")
     if not chosen:
         return None
-    low, high, counts = (
+    low, high = (
         np.array([fields.number(b.get(key, 0.0), f"{where}.buckets.{key}") for b in chosen])
-        for key in ("lowValue", "highValue", "sampleCount")
+        for key in ("lowValue", "highValue")
     )
+    counts = np.array([fields.estimate(b.get("sampleCount", 0.0), f"{where}.buckets.sampleCount") for b in chosen])
     return Buckets(low, high, counts)
 
 

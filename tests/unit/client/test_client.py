@@ -6,6 +6,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,12 +14,17 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
+from ipaddress import ip_address
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Final
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 
 from driftd.client import Client, Drop, Refused, Stats, Unavailable
@@ -71,6 +77,10 @@ def test_an_event_arrives_with_all_its_fields() -> None:
     assert client.stats() == Stats(logged=3, sent=3)
 
 
+class Colour(Enum):
+    RED = "red"
+
+
 @pytest.mark.parametrize(
     ("value", "sent"),
     [
@@ -103,6 +113,12 @@ def test_an_event_arrives_with_all_its_fields() -> None:
         ((1, float("nan")), [1, None]),
         ({"b", "a"}, ["a", "b"]),
         ("\ud800", "\ud800"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (np.array([UUID(int=7), None]), ["00000000-0000-0000-0000-000000000007", None]),
+        (Colour.RED, "red"),
+        ([Colour.RED, float("nan")], ["red", None]),
+        (PurePosixPath("a/b"), "a/b"),
+        (ip_address("10.0.0.1"), "10.0.0.1"),
     ],
 )
 def test_values_of_other_libraries_become_those_of_json(value: Any, sent: Any) -> None:
@@ -197,6 +213,64 @@ def test_a_row_of_pandas_is_features() -> None:
     assert taker.events[0]["features"] == {"x": 1.5, "y": "DE"}
 
 
+class Row(NamedTuple):
+    x: float
+    y: str
+
+
+class Model(pydantic.BaseModel):
+    x: float
+    y: str
+
+
+@pytest.mark.parametrize("row", [Row(1.5, "DE"), Model(x=1.5, y="DE"), MappingProxyType({"x": 1.5, "y": "DE"})])
+def test_what_has_names_and_values_is_features(row: Any) -> None:
+    taker = Taker()
+    with Client(taker) as client:
+        assert client.log("m", row)
+    assert taker.events[0]["features"] == {"x": 1.5, "y": "DE"}
+
+
+@pytest.mark.parametrize(
+    "features",
+    [np.array([[0.1, 0.2]]), ["ab", "cd"], [("a", 1)], (), "", 5, pd.DataFrame({"x": [1.5, 2.5]}), {"ab"}],
+)
+def test_features_without_names_are_refused_and_counted(features: Any) -> None:
+    """They became names: [[0.1, 0.2]] was the feature 0.1."""
+    with Client(Taker()) as client:
+        assert not client.log("m", features)
+        with client.call("m", features):
+            pass
+    assert client.stats().dropped == {Drop.UNUSABLE: 2}
+    assert "features: expected a mapping of names to values, got " in client.stats().last_error
+
+
+@pytest.mark.parametrize(
+    ("id_", "sent"),
+    [
+        ("a", "a"),
+        (7, 7),
+        (np.int64(7), 7),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Colour.RED, "red"),
+    ],
+)
+def test_a_label_has_the_id_of_its_prediction(id_: Any, sent: Any) -> None:
+    taker = Taker()
+    with Client(taker) as client:
+        assert client.log("m", {"x": 1}, id=id_)
+        assert client.label(id_, 1, "m")
+    assert [event["id"] for event in taker.events] == [sent, sent]
+
+
+@pytest.mark.parametrize("id_", [None, "", float("nan"), pd.NA, object(), b"a", ["a"], {"a": 1}, True])
+def test_a_label_without_a_usable_id_is_refused_and_counted(id_: Any) -> None:
+    with Client(Taker()) as client:
+        assert not client.label(id_, 1, "m")
+    assert client.stats().dropped == {Drop.UNUSABLE: 1}
+    assert client.stats().last_error == f"id: expected text or a number, got {type(id_).__name__}"
+
+
 def test_what_cannot_be_an_event_is_counted_and_raises_nothing() -> None:
     circle: dict[str, Any] = {}
     circle["again"] = circle
@@ -275,6 +349,70 @@ def test_a_batch_that_nobody_takes_is_given_up_and_holds_back_no_other() -> None
     assert client.stats().last_error == "OSError: gone"
 
 
+def lost(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
+    """How many events the log says are lost, line by line, and why."""
+    found = (re.fullmatch(r"(\d+) events are lost: (.*)", r.getMessage()) for r in caplog.records)
+    return [(int(one[1]), one[2]) for one in found if one]
+
+
+def test_events_that_are_given_up_are_told_at_once_and_all_by_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(Taker(*[OSError("gone")] * 9), batch_events=2, give_up_seconds=0, linger_seconds=30)
+    for n in range(5):
+        client.log("m", {"x": n})
+    assert client.flush(60)
+    assert lost(caplog) == [(2, "OSError: gone")], "at the first batch, and not at each"
+    client.close()
+    assert lost(caplog) == [(2, "OSError: gone"), (3, "OSError: gone")]
+
+
+def test_how_many_were_lost_is_told_when_events_are_sent_again(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(Taker(*[OSError("gone")] * 2), batch_events=2, give_up_seconds=0, linger_seconds=30)
+    for n in range(6):
+        client.log("m", {"x": n})
+    assert client.flush(60)
+    assert lost(caplog) == [(2, "OSError: gone"), (2, "OSError: gone")]
+    client.close()
+    assert len(lost(caplog)) == 2
+
+
+def test_events_given_up_while_the_process_ends_are_told_together(caplog: pytest.LogCaptureFixture) -> None:
+    taker = Taker(*[OSError("gone")] * 99, opened=False)
+    client = Client(taker, batch_events=2, linger_seconds=0)
+    for n in range(6):
+        client.log("m", {"x": n})
+    taker.open.set()
+    client.close(0.6)
+    assert lost(caplog) == [(6, "OSError: gone")]
+
+
+def test_every_other_way_to_lose_an_event_is_told_too(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taker = Taker(opened=False)
+    client = Client(taker, max_events=2)
+    for n in range(5):
+        client.log("m", {"x": n})
+    client.log("m", 5)  # type: ignore[arg-type]
+    full = "more would wait than max_events and max_bytes allow"
+    assert [text for _, text in lost(caplog)][:1] == [full]
+    assert len(lost(caplog)) == 2
+    taker.open.set()
+    client.close(60)
+    client.log("m", {"x": 6})
+    monkeypatch.setattr(threading.Thread, "start", lambda _: raise_(RuntimeError("can't start new thread")))
+    Client(taker).log("m", {"x": 1})
+    assert Counter(text for _, text in lost(caplog) if "TypeError" not in text) == {
+        full: 2,
+        "the client is closed": 1,
+        "no thread could be started": 1,
+    }
+    assert sum(n for n, text in lost(caplog) if text == full) == client.stats().dropped[Drop.FULL] == 3
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
 def test_a_batch_that_is_too_large_is_cut_until_the_one_is_found_that_is() -> None:
     taken: list[int] = []
 
@@ -320,9 +458,10 @@ def test_refusals_of_a_part_are_told_with_their_reason_and_not_each_time(caplog:
     with Client(send, batch_events=2, linger_seconds=30) as client:
         for n in range(5):
             client.log("m", {"x": n})
+        assert client.flush(60)
     assert client.stats() == Stats(5, 2, 0, {Drop.REFUSED: 3}, 0, "model: missing")
     told = [r.message for r in caplog.records if r.levelname == "WARNING"]
-    assert told == ["events are refused, 1 so far: model: missing"]
+    assert told == ["1 events are refused: model: missing", "2 events are refused: model: missing"]
 
 
 def test_closing_waits_no_longer_than_it_may_and_counts_what_is_lost() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -168,7 +169,7 @@ def test_an_answer_that_stays_the_same_drops_the_batch(status: int) -> None:
         with Client(other.url) as client:
             client.log("m", {"x": 1})
         assert len(other.asked) == 1
-    assert client.stats() == Stats(1, 0, 0, {Drop.REFUSED: 1}, 0, f"HTTP {status}: model: missing")
+    assert client.stats() == Stats(1, 0, 0, {Drop.REFUSED: 1}, 0, f"HTTP {status}: model: missing more")
 
 
 def test_a_body_that_is_too_large_comes_in_halves() -> None:
@@ -196,3 +197,20 @@ def test_kafka_without_its_library_is_told_where_the_client_is_made(monkeypatch:
     monkeypatch.setitem(sys.modules, "kafka", None)
     with pytest.raises(ValueError, match="needs the package kafka-python"):
         Client("kafka://broker:9092/predictions")
+
+
+def test_kafka_that_does_not_answer_is_told_within_the_timeout() -> None:
+    """In a process of its own: kafka-python leaves the sockets of connections that were not made."""
+    with listening(OK) as other:
+        address = other.url.removeprefix("http://").partition("/")[0]
+    code = (
+        "import logging; from driftd.client import Client; logging.getLogger('kafka').disabled = True\n"
+        f"client = Client('kafka://{address}/predictions', timeout_seconds=0.2, give_up_seconds=0)\n"
+        "client.log('m', {'x': 1}); print(client.flush(20), client.stats().last_error, sep=chr(10))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    flushed, error = done.stdout.splitlines()
+    assert flushed == "True", "kafka-python's own limit is 30 s"
+    assert error.startswith("Kafka")
+    assert error.count("Error:") == 1
+    assert f"1 events are lost: {error}\n" in done.stderr

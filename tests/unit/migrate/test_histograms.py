@@ -14,7 +14,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 
+from driftd.cli import cli
+from driftd.core.errors import ConfigError
 from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.migrate import histograms, tfdv
 from driftd.migrate.columns import Unreadable
@@ -96,3 +99,51 @@ def test_what_protobuf_writes_of_tfdv_is_read() -> None:
 def test_what_is_no_column_is_told(column: dict[str, Any], told: str) -> None:
     with pytest.raises(Unreadable, match=told):
         histograms.profile_of(json.dumps({"columns": {"x": column}}).encode())
+
+
+X: Final = {"edges": [0, 10], "counts": [90], "missing": 10}
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ({**X, "counts": [-5]}, "columns.x.counts: expected a count, 0 to 2**53, got -5"),
+        ({**X, "counts": [1e300]}, "columns.x.counts: expected a number up to 1e+150, got 1e+300"),
+        ({**X, "counts": [1e17]}, "columns.x.counts: expected a count, 0 to 2**53, got 1e+17"),
+        ({**X, "missing": 500}, "column 'x': 90 values and 500 missing are more than the 100 events"),
+        ({**X, "missing": 60}, "column 'x': 90 values and 60 missing are more than the 100 events"),
+        ({**X, "counts": [0]}, "column 'x': no values are counted"),
+        ({"values": {}}, "column 'x': no values are counted"),
+        ({"values": {"a": 900}}, "column 'x': 900 values and 0 missing are more than the 100 events"),
+        ({**X, "std": -1}, "column 'x': its standard deviation -1 is below 0"),
+        ({**X, "std": 11}, "column 'x': its standard deviation 11 is larger than its range, 0 to 10"),
+        ({**X, "mean": 11}, "column 'x': its mean 11 is not between its least value 0 and its greatest 10"),
+        ({**X, "mean": 1e308}, "columns.x.mean: expected a number up to 1e+150, got 1e+308"),
+        ({**X, "mean": "high"}, "columns.x.mean: expected a number"),
+        ({**X, "edges": [-1e308, 1e308]}, "columns.x.edges: expected a number up to 1e+150, got -1e+308"),
+        ({**X, "min": 5, "max": 1}, "column 'x': its least value 5 is above its greatest 1"),
+    ],
+)
+def test_what_cannot_be_a_baseline_is_refused_and_leaves_no_reference(
+    column: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    done = imported(column, tmp_path)
+    assert isinstance(done.exception, ConfigError)
+    assert f"b.json: {told}" in str(done.exception)
+    assert not (tmp_path / "f").exists()
+
+
+@pytest.mark.parametrize("told", [{}, {"mean": 5, "std": 3}, {"mean": 10, "std": 0}, {"mean": None, "std": None}])
+def test_what_can_be_a_baseline_is_taken(told: dict[str, Any], tmp_path: Path) -> None:
+    assert imported({**X, **told}, tmp_path).exit_code == 0
+    assert (tmp_path / "f").exists()
+
+
+def test_texts_of_a_sketch_whose_counts_are_upper_bounds_are_taken(tmp_path: Path) -> None:
+    assert imported({"values": {"a": 80, "b": 60}, "missing": 10}, tmp_path).exit_code == 0
+
+
+def imported(column: dict[str, Any], folder: Path) -> Result:
+    (folder / "b.json").write_text(json.dumps({"events": 100, "columns": {"x": column}}))
+    arguments = ["import", "histograms", str(folder / "b.json"), "--model", "m", "--to-file", str(folder / "f")]
+    return CliRunner().invoke(cli, arguments)
