@@ -122,7 +122,7 @@ def test_done_is_saved_the_new_normal_is_quiet_and_the_next_fault_pages(shop: Sh
     assert shop.driftd.value("driftd_model_status", model="shop") == 0
     shop.send(now - 0.3 * HOUR, now, 10_000)
     shop.wait(3)
-    assert shop.told("amount")[-1]["severity"] == "page"
+    assert [f for f in shop.told("amount") if f["severity"] == "page" and f["window_end"] > now - 0.3 * HOUR]
 
 
 def test_a_channel_of_a_model_whose_events_are_not_kept_is_learned_from_what_comes(shop: Shop) -> None:
@@ -133,7 +133,8 @@ def test_a_channel_of_a_model_whose_events_are_not_kept_is_learned_from_what_com
     shop.wait(3)
     said = shop.cli("rebaseline", "shop", "amount", "--because", WHY, "--as", "anna")
     shop.driftd.kill9()
-    assert said.startswith(f"amount: learned anew from what comes from {at_minute(now - 2 * HOUR)[:-1]}")
+    comes = [f"amount: learned anew from what comes from {at_minute(now - 2 * HOUR - ago)[:-1]}" for ago in (0, 60)]
+    assert said.startswith(tuple(comes))  # a pane may begin in the minute before
     assert shop.told("amount")[-1]["because"] == f"rebaseline by local as anna: {WHY}"
     shop.driftd.start()
     shop.driftd.wait_ready()
