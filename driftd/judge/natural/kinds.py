@@ -12,7 +12,7 @@ from driftd.core.fault_counters import LOG_UNIT
 from driftd.core.summary import MOMENT_UNIT
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
-from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.learned import SCALES, NaturalLearned
 from driftd.judge.natural.shapes import STATISTICS
 
 Counts = NDArray[np.int64]
@@ -121,7 +121,7 @@ hour moves amounts by so much; wrong units are nearly always powers of ten.
 WANDERED: Final = 1.0
 """How far ln of the level before a change may lie from the reference's for a power of ten between the two to be told.
 Chosen: a level that has tripled is a change of its own."""
-HOP: Final = 50
+HOP: Final = SCALES[0].hop_events
 """Values that the level before a change is known from. Derived: a hop's events (learned.SCALES)."""
 ABOUT: Final = 0.7
 """How far it may lie from one that is told in its place, however few the values. Chosen: half and twice as much; of a
