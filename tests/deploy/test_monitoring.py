@@ -156,10 +156,10 @@ def test_inhibition(alertmanager: Alertmanager, source: str, target: str, inhibi
     wait_until(lambda: not _inhibited(alertmanager, effect), "the end of the inhibition")
 
 
-def _hurried(webhook: Webhook) -> str:
+def _hurried(webhook: Webhook, group_wait: str = "1s") -> str:
     config = read_yaml(ALERTMANAGER)
-    config["route"]["group_wait"] = "1s"
-    config["route"]["routes"][2]["group_wait"] = "1s"
+    for route in (config["route"], *config["route"]["routes"]):
+        route["group_wait"] = group_wait
     return yaml.safe_dump(config).replace("http://pager:8080", webhook.url)
 
 
@@ -182,11 +182,11 @@ def test_a_second_fault_of_a_model_is_an_incident_of_its_own(
 def test_tickets_of_one_model_come_in_one_notification_whatever_alerts_they_are(
     start_alertmanager: StartAlertmanager, webhook: Webhook
 ) -> None:
-    server = start_alertmanager(_hurried(webhook))
+    server = start_alertmanager(_hurried(webhook, group_wait="4s"))
     model = {"job": "driftd", "model": "fraud"}
     tickets = [_labels("DriftdFeatureDrift", **model, feature=feature) for feature in ("amount", "age")]
-    server.post(*tickets, _labels("DriftdMissingValues", **model, feature="country"))
-    server.post(_labels("DriftdFeatureDrift", job="driftd", model="churn", feature="tenure"))
+    server.post(*tickets, _labels("DriftdMissingValues", **model, feature="country"), since=0)
+    server.post(_labels("DriftdFeatureDrift", job="driftd", model="churn", feature="tenure"), since=0)
     webhook.wait_for("firing", "DriftdFeatureDrift", "/ticket")
     wait_until(lambda: len(webhook.notifications) == 2, "both models' notifications")
     sizes = {body["groupLabels"]["model"]: len(body["alerts"]) for _, body in webhook.notifications}

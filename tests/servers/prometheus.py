@@ -128,11 +128,12 @@ class Prometheus(Process):
 class Alertmanager(Process):
     """A running Alertmanager."""
 
-    def post(self, *alerts: Mapping[str, str], resolved: bool = False) -> None:
-        """Fire (or resolve) alerts with these labels, as Prometheus would."""
-        end = time.time() + (-1 if resolved else 3600)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
-        start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end - 7200))
+    def post(self, *alerts: Mapping[str, str], resolved: bool = False, since: float = 3600) -> None:
+        """Fire (or resolve) alerts with these labels, as Prometheus would, that began ``since`` seconds ago: a
+        group is sent at once, with what it has by then, if one of its alerts is older than group_wait."""
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + (-1 if resolved else 3600)))
+        start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - since))
         fetch(f"{self.url}/api/v2/alerts", [{"labels": dict(a), "startsAt": start, "endsAt": stamp} for a in alerts])
 
     def alerts(self) -> list[dict[str, Any]]:
