@@ -187,6 +187,8 @@ def value_and_usual(about: FindingContext, turn: Turn, summary: Summary | None) 
     row, reference = turn.channel, about.reference
     if np.isfinite(turn.value) or summary is None:
         return turn.value, turn.usual
+    if turn.kind is Kind.MIX:
+        return turn.size, 0.0
     now, then = mean_since(about, turn, summary), mean_of(reference, reference.summary, row)
     if turn.shares is not None:
         then = mean_at(reference, row, turn.shares[0])

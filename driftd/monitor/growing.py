@@ -72,10 +72,15 @@ SEES: Final = (
     (np.inf, "has not seen a month"),
 )
 """What a reference of fewer days sees, or has not seen."""
+WORLDLY: Final = (*OF_A_WEEKEND, Kind.GRADUAL, Kind.RANGE)
+"""Kinds that the world makes, too. Derived: those of shapes and relations; levels wander out of their range."""
 MOST_FAULTS: Final = 2
-"""Pages, or tickets, of one channel that are left out; with more, none of them is: it would be like that for ever."""
+"""Pages, or tickets, of one channel and habit that are left out; with more, none of them is: it would be like that for
+ever. Three faults of three kinds are no habit."""
 PAGED, NEVER, TICKETED = 0.0, 1.0, 2.0
 """How the end of a fault counts: it paged; it is one of LOST, which is never learned; it made a ticket."""
+OF_KIND: Final = 4.0
+"""Derived: above all of them."""
 
 
 def begin(model: ModelState, settings: ModelSettings) -> None:
@@ -291,16 +296,22 @@ def ended(model: ModelState, turns: Iterable[Turn]) -> None:
 
 
 def _faults(turns: Iterable[Turn], span: float) -> NDArray[np.float64]:
-    """Of what ended: the channel, from when to when it was about a change, and how it counts (PAGED, NEVER, TICKETED),
-    float64[k, 4]. A ticket that lasted as long as the reference, ``span`` seconds, is how things are.
+    """Of what ended: the channel, from when to when it was about a change, and how it counts (PAGED, NEVER, TICKETED)
+    plus OF_KIND times its habit, float64[k, 4]. A ticket that lasted as long as the reference, ``span``
+    seconds, is how things are.
     """
     rows = []
     for turn in turns:
         until = turn.known if turn.before == PAGE or turn.kind in LOST else turn.time - HOLD[TICKET]
         counts = NEVER if turn.kind in LOST else PAGED if turn.before == PAGE else TICKETED
         if turn.level == NONE and (counts != TICKETED or turn.since < until < turn.since + span):
-            rows.append((turn.channel, turn.since, until, counts))
+            rows.append((turn.channel, turn.since, until, counts + OF_KIND * _habit(turn.kind)))
     return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def _habit(kind: Kind) -> int:
+    """Faults are each a habit of their own; what the world makes as well is one, by whatever kind it is told."""
+    return 0 if kind in WORLDLY else 1 + KINDS.index(kind)
 
 
 def _renumbered(faults: NDArray[np.float64], before: Reference | None, after: Reference) -> NDArray[np.float64]:
@@ -317,7 +328,7 @@ def left_out(growth: Growth) -> NDArray[np.float64]:
     """
     counts = growth.faults[:, [0, 3]]
     _, place, times = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
-    return growth.faults[(counts[:, 1] == NEVER) | (times[place.reshape(-1)] <= MOST_FAULTS), :3]
+    return growth.faults[(counts[:, 1] % OF_KIND == NEVER) | (times[place.reshape(-1)] <= MOST_FAULTS), :3]
 
 
 def gaps_over(model: ModelState, growth: Growth) -> tuple[Gap, ...]:

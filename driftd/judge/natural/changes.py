@@ -100,8 +100,14 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.NEW,), ("constant", "short"), 0.8, "days have shown one value: another one must replace it"),
     TraitSize((Change.NEW,), ("constant", "numeric"), 0.8, "a constant number that becomes another one"),
     TraitSize(
-        (Change.NEW,), ("numeric", "atom"), np.inf, "rain: what is rare is seldom seen, and then for hours", "constant"
+        (Change.NEW,),
+        ("numeric", "atom", "short"),
+        np.inf,
+        "rain: what is rare is seldom seen, and then for hours",
+        "constant",
     ),
+    TraitSize((Change.NEW,), ("numeric", "atom", "timely"), np.inf, "the same, of weather", "constant"),
+    TraitSize((Change.NEW,), ("numeric", "atom"), 0.6, "what is rare is seldom seen, but not most values", "constant"),
     TraitSize(
         (Change.NEW,),
         ("numeric", "short", "repetitive"),

@@ -87,6 +87,23 @@ def _variance(learned: NaturalLearned, row: int, channel: int, centre: float) ->
     return VARIANCES[change]
 
 
+def by_chance(learned: NaturalLearned, values: Counts) -> Floats:
+    """How large each statistic of a shape is by chance at most, 19 times in 20, where a stretch has so many ``values``
+    int64[stretches, channels]: float64[stretches, len(STATISTICS), channels], 0 for rates, which have bounds.
+
+    The share that moved adds up what k bins have by chance: sqrt((k - 1) 2 / (pi n)) / 2 of n values at most.
+    """
+    stretches, channels = values.shape
+    out = np.zeros((stretches, len(STATISTICS), channels))
+    for row in range(FIRST_SHAPE, len(STATISTICS)):
+        change = STATISTICS[row]
+        variance = learned.log_deviation**2 if change is Change.UNIT else np.full(channels, VARIANCES[change])
+        out[:, row] = np.sqrt(WORSE * variance)
+        if change is Change.MIX:
+            out[:, row] += np.sqrt((learned.layout.width - 1) / (2 * np.pi))
+    return out / np.sqrt(np.maximum(values, 1))[:, None]
+
+
 def of_rate(rate: Floats, p0: Floats, events: Counts, seconds: Floats) -> Floats:
     """By how many seconds the start of a CUSUM is wrong at most, float64[k]: so many events as give WORSE / 2 nats, of
     which there were ``events`` in ``seconds`` since then.

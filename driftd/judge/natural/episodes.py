@@ -164,7 +164,8 @@ class Fire:
     ticket because it may be the calendar's (natural.calendar), and stays one. ``hits`` and ``of`` are a rate's in its
     newest tick. ``over``: a rate whose newest values clearly do not show it any more: a sum, or a window, still does.
     ``waits``: it would page, and may be over soon by itself (natural.calendar); it explains its siblings like a page.
-    ``error``: the seconds by which ``since`` may be wrong.
+    ``error``: the seconds by which ``since`` may be wrong. ``slowly``: it came over days, and is no page unless one is
+    open.
     """
 
     time: float
@@ -201,6 +202,8 @@ class Fire:
     """Derived: most do not wait."""
     error: float = np.nan
     """Derived: a beginning is known as well as it is, or nobody knows."""
+    slowly: bool = False
+    """Derived: most changes come at once."""
 
     @property
     def stale(self) -> bool:
@@ -445,7 +448,7 @@ class Episodes:
             if fire.over or self._says_nothing(fire):
                 return []
             fire = self._afresh(fire)
-        if before == TICKET and (fire.over or self._was_lowered(fire)):
+        if self._calls_nobody(fire, before):
             fire = replace(fire, level=TICKET)
         if fire.lowered and before < PAGE:
             self.shown[c] = LOWERED
@@ -557,7 +560,7 @@ class Episodes:
         if now - self.called[c] <= max(SETTLED, fire.rest):
             self.base[k, c] = max(fire.size, fire.now)
         base = float(self.base[k, c])
-        if fire.level < PAGE or not fire.now >= max(GROSS, TWICE * base, base + fire.needed):
+        if fire.level < PAGE or fire.slowly or not fire.now >= max(GROSS, TWICE * base, base + fire.needed):
             self.more[:, k, c] = _nothing()
             return None
         first, began = np.isnan(self.more[0, k, c]), fire.time - fire.rest / 2
@@ -596,6 +599,11 @@ class Episodes:
         if fire.values < LOOK * max(int(self.looked[c]), 1):
             return []
         return [self._seen(fire, replace(self._turn(c, fire.time, fire.time, level, level), looks=True))]
+
+    def _calls_nobody(self, fire: Fire, before: int) -> bool:
+        """Whether it makes no page where none is open: it came over days, is over, or was the calendar's."""
+        over = before == TICKET and (fire.over or self._was_lowered(fire) or self._has_ended(fire))
+        return over or (before < PAGE and fire.slowly)
 
     def _was_lowered(self, fire: Fire) -> bool:
         """Whether it is what the calendar made a ticket of: hours later ticks no longer tell when it began so well."""
@@ -642,7 +650,7 @@ class Episodes:
         has just paged (which stays quiet for longer then) or varies so much by itself.
         """
         c = fire.channel
-        if fire.since < self.end[c] and (fire.reach > self.reach[c] + 1 or not self._lasts(fire)):
+        if fire.since < self.end[c] and (fire.reach > self.reach[c] + 1 or self._has_ended(fire)):
             return True
         if fire.level == PAGE:
             return False
@@ -652,11 +660,12 @@ class Episodes:
         habit = self._habit(fire)
         return habit > 0 and fire.ratio < MORE * (1 + habit)
 
-    def _lasts(self, fire: Fire) -> bool:
-        """Whether a change that began before the channel's last end has come back: the newest whole hop shows it, and
-        began since then. A few values do so by chance.
+    def _has_ended(self, fire: Fire) -> bool:
+        """Whether it is the channel's last change, which is over: it began before that end, and has not come back. The
+        newest whole hop would show it, and have begun since then; a few values do so by chance.
         """
-        return fire.shown >= fire.needed and fire.hop >= self.end[fire.channel]
+        end = self.end[fire.channel]
+        return bool(fire.since < end and not (fire.shown >= fire.needed and fire.hop >= end))
 
     def _soon(self, fire: Fire) -> bool:
         """Whether the channel's last episode ended less than two hours ago."""

@@ -20,7 +20,7 @@ from driftd.judge.natural.calendar import asks_for_less, bad_hours, reports, wai
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, Over, Rules, run
-from driftd.judge.natural.dating import Dated, Hops, of_rate
+from driftd.judge.natural.dating import Dated, Hops, by_chance, of_rate
 from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import (
     SHAPES,
@@ -59,10 +59,12 @@ from driftd.judge.natural.thresholds import Thresholds
 from driftd.judge.natural.unsure import (
     JUMP,
     as_it_came,
+    came_slowly,
     jumped,
     leaps_of_hops,
     leapt_out,
     level_before,
+    rate_came_slowly,
     unsure,
     weather,
 )
@@ -307,6 +309,7 @@ def _fast(
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
                 holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]), lowered,
                 int(k[i]), int(n[i]), bool(gone[i]), waits, float(errors[i]),
+                level == PAGE and rate_came_slowly(fast, rings[1], float(end[i]), int(over.rule[i]), float(size[i])),
             )
         )  # fmt: skip
     return cusum, witness, top
@@ -388,10 +391,7 @@ def _slow(
     if not over.any():
         return after if runs is None else (np.zeros_like(runs[0]), np.full_like(runs[1], np.nan))
     ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
-    _, shown, now = (v - fitted.centre for v in _of_newest(learned, ring, last))
-    events = ring.sums[last][:, :, [of for _, _, of in RATES]].transpose(0, 2, 1)
-    gone = np.zeros(over.shape[1:], bool)
-    gone[:, :FIRST_SHAPE] = _gone(shown[:, :FIRST_SHAPE], events, size[:, :FIRST_SHAPE])
+    now, sure, gone = _of_newest(learned, ring, last, fitted.centre, size)
     hops, begun = _Windows(learned, ring, first, last, fitted.centre), np.zeros(0)
     if runs is not None:
         lengths = _lengths(over, runs[0])
@@ -421,25 +421,49 @@ def _slow(
             or bad_hours(learned, change, c, began[1] - began[0], float(least[w, row, c]))
         )
         level = PAGE if firing[0, w, row, c] and not less else TICKET
-        needed, fresh = (
-            limits.sizes.least(change, c, page=level == PAGE),
-            named(learned, change, c, newest, newest, before),
-        )
+        needed = limits.sizes.least(change, c, page=level == PAGE)
+        fresh = _fresh(learned, change, ring, last[w : w + 1], c, before)
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
-                change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(now[w, row, c]), False,
+                change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(sure[w, row, c]), False,
                 partial(witness.seen, since, float(ring.end[last[w]]), counters), int(counters[c, f.LIVE]),
                 over=bool(gone[w, row, c]), error=error,
+                slowly=level == PAGE and came_slowly(
+                    learned, witness.day, float(ring.end[last[w]]), row, c, float(size[w, row, c])
+                ),
             )
         )  # fmt: skip
     return after
 
 
-def _of_newest(learned: NaturalLearned, ring: Runs, last: Rows) -> tuple[Floats, Floats, Floats]:
-    """The statistics of the newest hop of each window alone."""
-    return statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
+def _of_newest(
+    learned: NaturalLearned, ring: Runs, last: Rows, centre: Floats, size: Floats
+) -> tuple[Floats, Floats, Bools]:
+    """Of the newest hop of each window alone: the least size of each change, that without what chance makes of it, and
+    whether a rate that changed by ``size`` is over by then.
+    """
+    _, shown, now = (v - centre for v in statistics(learned.usual, ring.sums[last], _expected(learned, ring, last)))
+    sure = now - by_chance(learned, ring.sums[last][:, :, f.LIVE])
+    events = ring.sums[last][:, :, [of for _, _, of in RATES]].transpose(0, 2, 1)
+    gone = np.zeros(now.shape, bool)
+    gone[:, :FIRST_SHAPE] = _gone(shown[:, :FIRST_SHAPE], events, size[:, :FIRST_SHAPE])
+    return now, sure, gone
+
+
+def _expected(learned: NaturalLearned, ring: Runs, hops: Rows) -> Floats:
+    """The shares that are expected in each of some hops."""
+    return learned.slots.expected(ring, hops, hops)
+
+
+def _fresh(learned: NaturalLearned, change: int, ring: Runs, hop: Rows, c: int, before: float) -> Named:
+    """What a change is called by the values of one hop, intp[1]."""
+    sums = ring.sums[hop[0]]
+    name = named(learned, change, c, sums[c], sums[c], before)
+    if name.kind not in SHAPES:
+        return name
+    return _shaped(learned, name, change, _expected(learned, ring, hop)[0], sums, c, sums[c])
 
 
 @dataclass(slots=True)

@@ -15,10 +15,10 @@ from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.episodes import PAGE, TICKET, Fire
 from driftd.judge.natural.kinds import Kind, Named, named
 from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
-from driftd.judge.natural.learned import HOPS, WHOLE_DAY, YOUNG_DAYS, NaturalLearned
+from driftd.judge.natural.learned import HOPS, WHOLE_DAY, YOUNG_DAYS, FastLearned, NaturalLearned
 from driftd.judge.natural.predictive import LONG_DAYS
 from driftd.judge.natural.runs import Runs
-from driftd.judge.natural.shapes import STATISTICS, mean_log
+from driftd.judge.natural.shapes import STATISTICS, mean_log, statistics
 from driftd.judge.natural.thresholds import Thresholds
 
 Counts = NDArray[np.int64]
@@ -45,6 +45,13 @@ FAR: Final = CHANGES.index(Change.FAR)
 """Derived: its place in CHANGES."""
 NEW: Final = CHANGES.index(Change.NEW)
 """Derived: its place in CHANGES."""
+AGO: Final = 16 * 3600.0
+"""Seconds before now of which the hops say how a change came. Chosen: two thirds of a day. Derived: the ring of the day
+keeps ten hops of two hours or more, so that one of them was over by then."""
+AT_ANY_PACE: Final = (Change.MISSING, Change.REFUSED, Change.FROZEN, Change.ERRORS)
+"""Changes of which each bit is a fault. Derived: values or answers are wrong; the world makes the others too."""
+HALF: Final = 0.5
+"""Part of a change that was there so long AGO where it came little by little. Chosen: of a step none was."""
 ENDS: Final = (CHANGES.index(Change.LOW), CHANGES.index(Change.HIGH))
 """Derived: their places in CHANGES."""
 
@@ -141,6 +148,34 @@ def _away(learned: NaturalLearned, counters: Counts, channel: int) -> bool:
     sums[channel] = counters
     away = leaps.ranges_beyond(learned.strides, learned.limits, learned.negative, sums)[channel]
     return bool(away >= AWAY[int(learned.short[channel])] or np.isnan(learned.strides.range[channel]))
+
+
+def came_slowly(learned: NaturalLearned, day: Runs, end: float, row: int, channel: int, size: float) -> bool:
+    """Whether half of a change of a statistic (place ``row`` in STATISTICS) by ``size`` was there AGO before ``end``: a
+    rollout over days, a season, campaigns that come and go. Nobody has to get up for it. False where it is not known,
+    and of what is a fault however it comes.
+    """
+    hop = _hop_of_then(day, end)
+    if not len(hop) or STATISTICS[row] in AT_ANY_PACE:
+        return False
+    sums, expected = day.sums[hop], learned.slots.expected(day, hop, hop)
+    then = statistics(learned.usual, sums, expected)[1][0, row, channel] - learned.near.centre[row, channel]
+    return bool(then >= HALF * size)
+
+
+def _hop_of_then(day: Runs, end: float) -> NDArray[np.intp]:
+    """The last hop that was over AGO before ``end``, intp[1]; none where it is not known."""
+    return np.flatnonzero(day.end <= end - AGO)[-1:]
+
+
+def rate_came_slowly(fast: FastLearned, day: Runs, end: float, rule: int, size: float) -> bool:
+    """The same of a ``rule``'s rate, which rose by ``size``."""
+    hop = _hop_of_then(day, end)
+    if not len(hop) or CHANGES[int(fast.change[rule])] in AT_ANY_PACE:
+        return False
+    sums = day.sums[hop[0], fast.rules.channel[rule]]
+    rate = sums[fast.rules.hits[rule]] / max(int(sums[fast.rules.of[rule]]), 1)
+    return bool(rate - fast.usual[rule] >= HALF * size)
 
 
 def level_before(hops: Runs, channel: int, since: float, now: float) -> float:
