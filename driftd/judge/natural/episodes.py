@@ -129,6 +129,9 @@ AGAIN: Final = 1 << len(CHANGES)
 changes'."""
 LOWERED: Final = AGAIN << 1
 """The bit of a ticket that would be a page but for the calendar. Derived: the one after AGAIN."""
+WAITED: Final = LOWERED << 1
+"""The bit of a ticket whose change came at once, and would have paged but for the calendar: days later it still may.
+Derived: the one after LOWERED."""
 TWICE: Final = 2.0
 """Times what somebody was called for, from which on a gross rate calls again. Chosen: rhythm makes half as much more of
 the share that a broken client has, not as much again; from 5 % on there are three calls at most."""
@@ -164,8 +167,8 @@ class Fire:
     ticket because it may be the calendar's (natural.calendar), and stays one. ``hits`` and ``of`` are a rate's in its
     newest tick. ``over``: a rate whose newest values clearly do not show it any more: a sum, or a window, still does.
     ``waits``: it would page, and may be over soon by itself (natural.calendar); it explains its siblings like a page.
-    ``error``: the seconds by which ``since`` may be wrong. ``slowly``: it came over days, and is no page unless one is
-    open.
+    ``error``: the seconds by which ``since`` may be wrong. ``slowly``: it came over days, and calls nobody by itself.
+    ``waited``: it came at once, and would page but for the calendar.
     """
 
     time: float
@@ -204,6 +207,8 @@ class Fire:
     """Derived: a beginning is known as well as it is, or nobody knows."""
     slowly: bool = False
     """Derived: most changes come at once."""
+    waited: bool = False
+    """Derived: as ``lowered``."""
 
     @property
     def stale(self) -> bool:
@@ -299,15 +304,15 @@ class Episodes:
     where there is none. ``habit`` float64[3, channels]: by how much tickets exceeded their limit (0: none), the last of
     FAULTS, the last of other kinds, and of FAULTS the one before; ``end`` the last end. ``reach`` int64: of the
     shortest window that has shown the change. ``shown`` int64: bits of the changes of a page that are not seen to be
-    over, and AGAIN; of a ticket LOWERED alone. ``looked`` int64: values since the change when its cause was last looked
-    for. ``called`` float64: when a page last called, by the clock of events; ``base`` float64[len(CHANGES), channels]:
-    how large its rates were about then; ``more`` float64[3, len(CHANGES), channels]: since when they have been so much
-    larger, and their hits and values since; ``grew`` when what was last told of it began, where that is later than
-    ``since``. ``came`` float64[9, channels] of pages: how often the last one has come (0: there was none), since when
-    it did so first, when it ended, the largest size that somebody was called for, its kind (place in KINDS), whether it
-    came back untold, when its newest values last showed it, and since when they have without a pause, by the clock of
-    events, and when it began that came back with the last tick. ``until`` is by that clock, too; ``last`` is the end of
-    the last tick, and ``lost`` the seconds without events up to then (Clock).
+    over, and AGAIN; of a ticket LOWERED and WAITED. ``looked`` int64: values since the change when its cause was last
+    looked for. ``called`` float64: when a page last called, by the clock of events; ``base`` float64[len(CHANGES),
+    channels]: how large its rates were about then; ``more`` float64[3, len(CHANGES), channels]: since when they have
+    been so much larger, and their hits and values since; ``grew`` when what was last told of it began, where that is
+    later than ``since``. ``came`` float64[9, channels] of pages: how often the last one has come (0: there was none),
+    since when it did so first, when it ended, the largest size that somebody was called for, its kind (place in KINDS),
+    whether it came back untold, when its newest values last showed it, and since when they have without a pause, by the
+    clock of events, and when it began that came back with the last tick. ``until`` is by that clock, too; ``last`` is
+    the end of the last tick, and ``lost`` the seconds without events up to then (Clock).
     """
 
     level: NDArray[np.int64]
@@ -450,12 +455,13 @@ class Episodes:
             fire = self._afresh(fire)
         if self._calls_nobody(fire, before):
             fire = replace(fire, level=TICKET)
-        if fire.lowered and before < PAGE:
-            self.shown[c] = LOWERED
+        if before < PAGE:
+            self.shown[c] = self.shown[c] if not fire.lowered else LOWERED
+            self.shown[c] |= WAITED if fire.waited else 0
         if (turns := self._again(fire, before, clock)) is not None:
             return turns
         if fire.level == PAGE:
-            self.shown[c] = (self.shown[c] & ~LOWERED) | self._bits(fire, before)
+            self.shown[c] = (self.shown[c] & ~(LOWERED | WAITED)) | self._bits(fire, before)
             self.paged[c] = fire.time
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         self.own[c] = fire.time if fire.waits else self.own[c]
@@ -603,7 +609,7 @@ class Episodes:
     def _calls_nobody(self, fire: Fire, before: int) -> bool:
         """Whether it makes no page where none is open: it came over days, is over, or was the calendar's."""
         over = before == TICKET and (fire.over or self._was_lowered(fire) or self._has_ended(fire))
-        return over or (before < PAGE and fire.slowly)
+        return over or (before < PAGE and fire.slowly and not self.shown[fire.channel] & WAITED)
 
     def _was_lowered(self, fire: Fire) -> bool:
         """Whether it is what the calendar made a ticket of: hours later ticks no longer tell when it began so well."""

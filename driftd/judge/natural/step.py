@@ -300,7 +300,8 @@ def _fast(
             or waits_for_monday(learned, int(change[i]), c, (began[0], float(end[i])), times)
         )
         waits = level == PAGE and bad_hours(learned, int(change[i]), c, float(age[i]), float(bound[i]))
-        level = TICKET if lowered or waits else level
+        would, level = level == PAGE, TICKET if lowered or waits else level
+        slowly = would and rate_came_slowly(fast, rings[1], float(end[i]), int(over.rule[i]), float(size[i]))
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
@@ -309,7 +310,7 @@ def _fast(
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
                 holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]), lowered,
                 int(k[i]), int(n[i]), bool(gone[i]), waits, float(errors[i]),
-                level == PAGE and rate_came_slowly(fast, rings[1], float(end[i]), int(over.rule[i]), float(size[i])),
+                slowly, would and level < PAGE and not slowly,
             )
         )  # fmt: skip
     return cusum, witness, top
@@ -420,7 +421,8 @@ def _slow(
             or waits_for_monday(learned, change, c, began, float(least[w, row, c] / limits.sizes.page[change, c]))
             or bad_hours(learned, change, c, began[1] - began[0], float(least[w, row, c]))
         )
-        level = PAGE if firing[0, w, row, c] and not less else TICKET
+        would, level = bool(firing[0, w, row, c]), PAGE if firing[0, w, row, c] and not less else TICKET
+        slowly = would and came_slowly(learned, witness.day, began[1], row, c, float(size[w, row, c]))
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fresh = _fresh(learned, change, ring, last[w : w + 1], c, before)
         fires.append(
@@ -429,10 +431,7 @@ def _slow(
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
                 change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(sure[w, row, c]), False,
                 partial(witness.seen, since, float(ring.end[last[w]]), counters), int(counters[c, f.LIVE]),
-                over=bool(gone[w, row, c]), error=error,
-                slowly=level == PAGE and came_slowly(
-                    learned, witness.day, float(ring.end[last[w]]), row, c, float(size[w, row, c])
-                ),
+                over=bool(gone[w, row, c]), error=error, slowly=slowly, waited=would and level < PAGE and not slowly,
             )
         )  # fmt: skip
     return after

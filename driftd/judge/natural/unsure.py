@@ -48,7 +48,7 @@ NEW: Final = CHANGES.index(Change.NEW)
 AGO: Final = 16 * 3600.0
 """Seconds before now of which the hops say how a change came. Chosen: two thirds of a day. Derived: the ring of the day
 keeps ten hops of two hours or more, so that one of them was over by then."""
-AT_ANY_PACE: Final = (Change.MISSING, Change.REFUSED, Change.FROZEN, Change.ERRORS)
+AT_ANY_PACE: Final = (Change.MISSING, Change.REFUSED, Change.ERRORS)
 """Changes of which each bit is a fault. Derived: values or answers are wrong; the world makes the others too."""
 HALF: Final = 0.5
 """Part of a change that was there so long AGO where it came little by little. Chosen: of a step none was."""

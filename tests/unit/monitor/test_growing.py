@@ -21,13 +21,15 @@ from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.judge.natural.changes import Change, OwnSize, OwnSizes
+from driftd.judge.natural.episodes import NONE, PAGE, Turn
+from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.runtime import natural_of
 from driftd.learn import sample
 from driftd.learn.build import Learning, build
 from driftd.learn.gaps import gaps_of
 from driftd.learn.growth import GROWING, GROWN, grown, seeded
 from driftd.learn.remarks import CANNOT_TELL, remarks
-from driftd.monitor.growing import MOST_FAULTS, PAGED, TICKETED, _renumbered, left_out
+from driftd.monitor.growing import MOST_FAULTS, PAGED, TICKETED, _faults, _renumbered, left_out
 from driftd.monitor.model import LEARNED_ANEW
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import Growth
@@ -260,6 +262,17 @@ def test_what_a_channel_does_again_and_again_is_learned_unless_it_is_a_fault() -
     assert left_out(Growth(0.0, 1, 0.0, None, None, nulls)).tolist() == [
         [1, 50, 60], [3, 90, 91], [3, 92, 93], [3, 94, 95], [3, 96, 97]
     ]  # fmt: skip
+
+
+def test_three_faults_of_three_kinds_are_no_habit() -> None:
+    def faults(*kinds: Kind) -> NDArray[np.float64]:
+        ends = [(9.0 + k, kind) for k, kind in enumerate(kinds)]
+        turns = [Turn(at, at, 1, PAGE, NONE, kind, 1, 1, at - 4, np.nan, 1, 0) for at, kind in ends]
+        return left_out(Growth(0.0, 1, 0.0, None, None, _faults(turns, 100.0)))
+
+    assert len(faults(Kind.FROZEN, Kind.RENAMED, Kind.UNIT)) == 3
+    assert len(faults(Kind.UNIT, Kind.UNIT, Kind.UNIT)) == 0
+    assert len(faults(Kind.LEVEL, Kind.MIX, Kind.SPREAD)) == 0, "the world, told three ways"
 
 
 def test_tickets_count_by_themselves() -> None:
