@@ -33,7 +33,7 @@ the records in them.
 """
 _MOST_EVENTS: Final = 1000
 """Events of an array among which the one is looked for that was refused."""
-_MOST_MEMBERS: Final = 20
+_MOST_MEMBERS: Final = 5
 """Members of an object that are tried as a field's value."""
 Cure = tuple[str, RecordMapping]
 """What to write, and the mapping with it."""
