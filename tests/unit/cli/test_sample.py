@@ -138,6 +138,54 @@ def test_a_format_that_is_configured_gives_way_to_no_mapping(sample: Any) -> Non
     assert "1 rejected (bad_time), first at 1: log_time: expected a date and a time" in out
 
 
+MAPPED = "mapping: {model: m, features: req, prediction: res.k, score: res.p}"
+
+
+def foreign(**fields: Any) -> dict[str, Any]:
+    return {"m": "fraud", "req": {"a": 1.5, "b": "x"}, "res": {"k": 1, "p": 0.5}, "time": NOW, **fields}
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        pytest.param(
+            [foreign(time=None), foreign(time=None)],
+            "With the time that a topic gives its records 2 of 2 can be used.",
+            id="a file has no time, and the topic has",
+        ),
+        pytest.param(
+            [foreign(), foreign(res={"k": 1, "p": "high"})],
+            "1 rejected (wrong_type), first at 1: res.p (score): expected a number",
+            id="one would be accepted without what it says",
+        ),
+        pytest.param(
+            [foreign(), foreign(req={"a": [1, "x"]})],
+            "1 values refused: fraud: a: expected",
+            id="as many, and fewer values",
+        ),
+    ],
+)
+def test_a_mapping_that_is_configured_gives_way_to_none_that_reads_less(
+    sample: Any, records: list[Any], said: str
+) -> None:
+    _, out = sample(records, config=MAPPED)
+    assert "With this in driftd.yaml" not in out
+    assert said in out
+
+
+def test_a_mapping_that_is_configured_gives_way_to_one_that_accepts_more(sample: Any) -> None:
+    records = [{"model_name": "fraud", "inputs": {"a": 1}, "pred": 1, "ts": NOW * 1e3}] * 2
+    code, out = sample(records, config="mapping: {model: name, features: inputs, prediction: pred}")
+    assert (code, "With this in driftd.yaml 2 of 2 could be used" in out) == (2, True)
+
+
+def test_every_kind_of_reject_is_shown_and_more_are_counted(sample: Any) -> None:
+    names = [chr(97 + i) * 3 for i in range(25)]
+    _, out = sample([event(cost={name: "much"}) for name in names])
+    assert out.count("rejected (wrong_type)") == 20
+    assert "5 more rejected, each for something else" in out
+
+
 def test_what_is_no_field_of_an_event_is_named_with_the_mapping_that_reads_it(sample: Any) -> None:
     records = [event(latency_ms=12.5, status="ok", id="a")] * 3
     code, out = sample(records)

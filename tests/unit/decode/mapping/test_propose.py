@@ -12,7 +12,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from driftd.cli.sample import yaml_of
+from driftd.cli.sample_lines import yaml_of
 from driftd.config.mapping import mappings_of, mistakes
 from driftd.config.settings import MappingSection
 from driftd.config.yamlfile import read
