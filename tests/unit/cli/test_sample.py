@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from driftd.cli import main
+from tests.unit.decode.formats.make import lines
 from tests.unit.decode.make import NOW
 
 
@@ -205,6 +206,27 @@ def test_a_sample_of_requests_alone_says_that_their_answers_are_elsewhere(sample
     code, out = sample([{**asked, "id": "a"}, {**asked, "id": "b"}])
     assert code == 2
     assert "With this in driftd.yaml 2 records would be known, without the other half of the call:" in out
+
+
+def calls_of_mlserver() -> list[Any]:
+    """The bodies of one call and another, as a dump of both topics without headers has them."""
+    asked, told = (json.loads(json.loads(line)["value"]) for line in lines("mlserver.jsonl"))
+    return [{**body, "id": name} for name in ("call-1", "call-2") for body in (asked, told)]
+
+
+def test_requests_and_answers_of_mlserver_in_one_file_are_recognised_and_joined(sample: Any) -> None:
+    code, out = sample(calls_of_mlserver())
+    assert code == 2
+    assert "Recognised: MLServer (open inference protocol V2). With this in driftd.yaml 4 of 4 could be used:" in out
+    assert "mapping:\n  format: mlserver\n" in out
+    code, out = sample(calls_of_mlserver(), config="mapping: {format: mlserver}")
+    assert "With the time that a topic gives its records 4 of 4 can be used." in out
+
+
+def test_requests_alone_are_no_halves_of_calls(sample: Any) -> None:
+    _, out = sample(calls_of_mlserver()[::2])
+    assert "MLServer" not in out
+    assert "Recognised: open inference protocol V2" in out
 
 
 def test_a_list_is_shown_by_its_length(sample: Any) -> None:
