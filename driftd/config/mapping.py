@@ -18,6 +18,7 @@ from driftd.decode.mapping.spec import (
     CONSTANT,
     KEYS,
     NAMED,
+    ROOT,
     TIMED,
     FeatureSource,
     Mappings,
@@ -57,10 +58,13 @@ def record_mapping(section: MappingFields) -> RecordMapping:
 
 
 def _features(f: FeaturesMapping) -> FeatureSource:
-    """``paths`` alone are all features there are; without either they are where driftd's own are."""
-    own = None if f.paths and not f.names and not f.ignore else ("features",)
+    """``paths`` alone are all features there are, and a ``prefix`` alone is of the record's own names; without either
+    they are where driftd's own are.
+    """
+    own: Path | None = None if f.paths and not f.names and not f.ignore else ("features",)
+    own = ROOT if f.prefix else own
     under = own if f.under is None else parse(f.under)
-    return FeatureSource(under, f.names, {name: parse(text) for name, text in f.paths.items()}, f.ignore)
+    return FeatureSource(under, f.names, {name: parse(text) for name, text in f.paths.items()}, f.ignore, f.prefix)
 
 
 def mistakes(section: MappingSection) -> Iterator[Mistake]:

@@ -719,12 +719,13 @@ class FieldMapping(Section):
 
 
 class FeaturesMapping(Section):
-    """What is under a path, lists by names, and single values by path."""
+    """What is under a path or has a prefix, lists by names, and single values by path."""
 
     under: str | None = None
     names: Annotated[tuple[Name, ...], Several] = ()
     paths: dict[Name, str] = Field(default_factory=dict)
     ignore: Annotated[tuple[str, ...], Several] = ()
+    prefix: Annotated[str, Field(max_length=64)] = ""
 
 
 MappedField = Annotated[FieldMapping, Mapped]
@@ -745,7 +746,8 @@ class MappingFields(Section):
     )
     features: Annotated[FeaturesMapping, Under] | None = Field(
         default=None,
-        description="Path that the features are under, or a mapping with `under`, `names`, `paths`, `ignore`.",
+        description="Path that the features are under, or a mapping with `under`, `prefix`, `names`, `paths`, "
+        "`ignore`.",
     )
     variant: MappedField | None = Field(default=None, description="Path of the variant, or `{value: ...}`.")
     unit: MappedField | None = Field(

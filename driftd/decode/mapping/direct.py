@@ -147,6 +147,8 @@ class MappedSchema(CompiledSchema):
         under = None if features.under is None else root.at(features.under)
         alone = under is not None and features.under != ROOT and not picked
         home = under if alone and under is not None else root
+        if features.prefix:  # names that are not known yet cannot be told from those without it
+            raise Indirect
         if features.names:
             if not alone or under is None:
                 raise Indirect

@@ -27,6 +27,10 @@ _SUFFIX: Final = {"ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": 
 _any: Final = Decoder(Any)
 
 
+_MARKS: Final = ("features_", "feature_", "feat_", "inputs_", "input_", "f_", "x_")
+"""Prefixes of the names of features, where they stand beside other fields."""
+
+
 NAMELESS: Final = "no record names its model; give the model's name as the value"
 
 
@@ -318,5 +322,7 @@ def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> N
                 return
     used = {*_used(found.mapping), *((*prefix, f.name) for f in FIELDS)}
     left = [p for p, v in values_at.items() if len(p) == len(prefix) + 1 and not isinstance(v, list | dict)]
-    if any(path not in used for path in left):
-        found.mapping["features"] = {"under": spell(prefix)}
+    names = [str(path[-1]) for path in left if path not in used]
+    marked = next((mark for mark in _MARKS if sum(name.startswith(mark) for name in names) > 1), None)
+    if names:
+        found.mapping["features"] = {"under": spell(prefix)} | ({} if marked is None else {"prefix": marked})

@@ -36,6 +36,7 @@ class Rewriter:
         self._limits = limits
         self._names = mapping.features.names
         self._under = mapping.features.under
+        self._prefix = mapping.features.prefix
         paths: list[Path] = []
         converts: list[Convert | None] = []
         members: list[bytes] = []
@@ -140,7 +141,7 @@ class Rewriter:
             found = dict(zip(self._names, items, strict=True))
         elif first == b"{":
             nested = text.count(b"{") > 1 and _nests(text)
-            if not nested and not self._skip and not picked:
+            if not nested and not self._skip and not picked and not self._prefix:
                 return raw
             found = self._flat(raw) if nested else self._without(as_object.decode(raw))
         elif text == b"null" and picked:
@@ -153,7 +154,14 @@ class Rewriter:
     def _without(self, found: dict[str, Raw]) -> dict[str, Raw]:
         for name in self._skip:
             found.pop(name, None)
-        return found
+        return self._stripped({name: v for name, v in found.items() if self._has(name)}) if self._prefix else found
+
+    def _has(self, name: str) -> bool:
+        """Whether a name has the prefix of features, and more."""
+        return not self._prefix or (name.startswith(self._prefix) and name != self._prefix)
+
+    def _stripped(self, found: dict[str, Raw]) -> dict[str, Raw]:
+        return {name.removeprefix(self._prefix): value for name, value in found.items()} if self._prefix else found
 
     def _flat(self, raw: Any) -> dict[str, Raw]:
         """Objects in objects as names with dots. Ends where the event has too many features, or a name is too long:
@@ -166,17 +174,19 @@ class Rewriter:
             prefix, items = stack[-1]
             for key, value in items:
                 name = prefix + key
-                if name in self._skip:
+                if name in self._skip or not (self._has(name) or self._prefix.startswith(f"{name}.")):
                     continue
                 if memoryview(value)[0] == _OBJECT and len(name) <= longest:
                     stack.append((f"{name}.", iter(as_object.decode(value).items())))
                     break
+                if not self._has(name):
+                    continue
                 out[name] = value
                 if len(out) > most:
                     break
             else:
                 stack.pop()
-        return out
+        return self._stripped(out)
 
 
 _IN_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')

@@ -75,6 +75,18 @@ def test_paths_constants_units_and_nested_features_make_an_event() -> None:
         ({"features": {"paths": {"a": "x[1].v", "b": "y"}}}, {"x": [{}, {"v": 4}], "y": 5}, {"a": 4.0, "b": 5.0}),
         ({"features": {"under": ".", "ignore": ["host"]}}, {"host": {"n": 1}, "a": {"b": 2}}, {"a.b": 2.0}),
         ({"features": {"under": "x", "paths": {"a": "y"}}}, {"x": {"b": 1}, "y": 2}, {"a": 2.0, "b": 1.0}),
+        (
+            {"features": {"prefix": "f_"}},
+            {"f_a": 1, "f_b": {"c": 2}, "g": {"f_a": 3}, "f_": 4, "host": "h"},
+            {"a": 1.0, "b.c": 2.0},
+        ),
+        ({"features": {"prefix": "f_"}}, {"f_a": 1, "host": "h"}, {"a": 1.0}),
+        (
+            {"features": {"under": "x", "prefix": "f_", "ignore": ["f_b"]}},
+            {"x": {"f_a": 1, "f_b": 2, "c": 3}},
+            {"a": 1.0},
+        ),
+        ({"features": {"prefix": "f_", "paths": {"z2": "y.z"}}}, {"f_a": 1, "y": {"z": 2}}, {"a": 1.0, "z2": 2.0}),
         ({"error": {"value": None}}, {"error": "what the user typed"}, {}),
         ({"prediction": "label"}, {"label": 1}, {"(prediction)": 1.0}),
     ],
