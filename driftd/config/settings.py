@@ -544,6 +544,11 @@ class SchemaRegistrySection(Section):
         default="confluent",
         description="Its API. Karapace, Redpanda and Apicurio (url with `/apis/ccompat/v7`) have Confluent's, too.",
     )
+    folder: FilePath | None = Field(
+        default=None,
+        description="Folder of schemas, each in a file of its id (AWS Glue: schema version): `ID.avsc`, `ID.proto`. "
+        "Looked at first; without a url nobody is asked.",
+    )
     username: str | None = Field(default=None, description="User name (basic authentication).")
     password: SecretStr | None = Field(default=None, description="Password; better: password_file.")
     password_file: FilePath | None = Field(
