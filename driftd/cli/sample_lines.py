@@ -15,15 +15,14 @@ _CELL: Final = 60
 def print_sample(report: Mapping[str, Any], what: str) -> None:
     from driftd.config.yamlfile import flow  # noqa: PLC0415
     from driftd.core.text import minute  # noqa: PLC0415
+    from driftd.decode.mapping.frames import INSIDE, with_article  # noqa: PLC0415
 
     received = report["received"]
     print_line(
         f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
     )
     if report["frame"] and not report["accepted"]:
-        print_line(
-            f"  Framed by a {report['frame']}. mapping.format says what is inside: avro, protobuf or jsonschema.", "red"
-        )
+        print_line(f"  Framed by {with_article(report['frame'])}. {INSIDE}.", "red")
     if report["events"]:
         plain = {"offset", "time", "model", "features"}
         columns = list(dict.fromkeys(name for e in report["events"] for name in e if name not in plain))
@@ -73,7 +72,7 @@ def guess(head: bytes) -> str:
         return "There is nothing in it."
     if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
         return "It is compressed: its name must end with .gz or .zst."
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or head[1:2] == b"\0":
+    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or (head[1:2] == b"\0" and head[:1] in {b"{", b"["}):
         return "It is UTF-16: driftd reads UTF-8, 'iconv -f UTF-16 -t UTF-8' makes it."
     if lines[0] in {b"[", b"{", b"[{"}:
         return "Its JSON goes over several lines: driftd reads one record a line, 'jq -c .' or 'jq -c .[]' makes them."

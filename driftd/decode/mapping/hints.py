@@ -21,7 +21,7 @@ from driftd.decode.json.fast import Unwrapped
 from driftd.decode.json.strict import DECODE_ERRORS, DETAIL_CHARS, Context, Refused, accept, events_of, fields_of
 from driftd.decode.limits import Limits
 from driftd.decode.mapping.familiar import NAMES
-from driftd.decode.mapping.frames import frame_of
+from driftd.decode.mapping.frames import INSIDE, frame_of, with_article
 from driftd.decode.mapping.leaves import as_list, as_object, walk
 from driftd.decode.mapping.rewrite import Rewriter
 from driftd.decode.mapping.spec import CALLED, TIMED, UNITS, FeatureSource, Path, RecordMapping, Source, spell
@@ -98,7 +98,7 @@ class Explaining:
     def _hint(self, reject: Reject, value: bytes | None, context: Context) -> str:
         match reject.reason:
             case RejectReason.NOT_JSON | RejectReason.NOT_UTF8 if frame := frame_of(value):
-                return f"framed by a {frame}: mapping.format says what is inside: avro, protobuf or jsonschema"
+                return f"framed by {with_article(frame)}: {INSIDE}"
             case RejectReason.MISSING_FIELD | RejectReason.BAD_TIME | RejectReason.WRONG_TYPE:
                 pass
             case _:

@@ -266,3 +266,10 @@ def test_a_file_without_an_event_is_told_for_what_it_is(
         main(["check", "--sample", str(tmp_path / name)])
     assert leaving.value.code == 2
     assert said in capsys.readouterr().out
+
+
+def test_a_frame_of_a_schema_registry_is_no_utf_16(sample: Any) -> None:
+    _, out = sample([b"\x03\x00" + bytes(range(100, 116)) + b"abc"])
+    assert "Framed by an AWS Glue schema registry, schema version 64656667-6869-6a6b-6c6d-6e6f70717273." in out
+    assert "framed by an AWS Glue" in out
+    assert "UTF-16" not in out

@@ -13,7 +13,7 @@ from driftd.config.mapping import mappings_of
 from driftd.config.settings import MappingSection
 from driftd.core.event import Decoded, Kind, RejectReason, Schema
 from driftd.decode import Limits, codec_of
-from driftd.decode.mapping.frames import frame_of
+from driftd.decode.mapping.frames import frame_of, with_article
 from driftd.decode.mapping.propose import propose
 from driftd.decode.mapping.shape import MappedShape
 from driftd.decode.mapping.spec import MAX_STEPS, parse, spell
@@ -239,7 +239,8 @@ def test_a_frame_of_a_schema_registry_is_named(value: bytes) -> None:
     reject = refused(decode({}, value))
     assert reject.reason in {RejectReason.NOT_JSON, RejectReason.NOT_UTF8}
     assert (
-        reject.hint == f"framed by a {FRAMES[value]}: mapping.format says what is inside: avro, protobuf or jsonschema"
+        reject.hint
+        == f"framed by {with_article(FRAMES[value])}: mapping.format says what is inside: avro, protobuf or jsonschema"
     )
 
 
