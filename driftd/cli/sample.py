@@ -55,6 +55,8 @@ class Tried:
         """Members of the records that are no fields of an event, and what of a mapping would read each, if any."""
         self.waiting = 0
         """Requests and answers without their other half in the sample."""
+        self.new_format = False
+        """Whether the proposal is of a format that the sample was not read as."""
         self.on_topic = 0
         """Events that could be used, with what is configured, if the records had the time that a topic gives them."""
 
@@ -125,6 +127,8 @@ class Tried:
             better = tried.accepted > mine.accepted and not _reads_less(proposal.mapping, known)
         if proposal.mapping and (better or (tried.waiting and not self.waiting)):
             self.proposal = proposal
+            formats = {JSON if mapping is None else mapping.format for mapping in known}
+            self.new_format = proposal.mapping.get("format", JSON) not in formats
 
     @property
     def received(self) -> int:
@@ -163,6 +167,7 @@ class Tried:
                 "of": self.would.received if self.would else None,
                 "waiting": self.would.waiting if self.would else None,
                 "remarks": proposal.remarks,
+                "new_format": self.new_format,
             },
         }
 

@@ -37,15 +37,16 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
             for e in report["events"]
         ]
         print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
-    _print_rejected(report)
+    proposal = report["proposal"]
+    if report["accepted"] or proposal is None or not proposal["new_format"]:  # else all was read as what it is not
+        _print_rejected(report)
     for reason, n in report["dropped"].items():
         print_line(f"  {n} not used ({reason})")
     if report["waiting"]:
         print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
     for r in report["refused_values"]:
-        print_line(
-            f"  {r['count']} values refused: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}"
-        )
+        many = f"{r['count']} {plural('value', r['count'])} refused"
+        print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
     for name, reads in report["unread"].items():
         cure = f"; mapping: {flow(reads)} in driftd.yaml would read it" if reads else ""
         print_line(f"  {clean(name)} is no field of an event and not read{cure}")

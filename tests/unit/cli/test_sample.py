@@ -48,7 +48,7 @@ def test_every_value_that_cannot_be_used_has_its_reason(sample: Any) -> None:
     code, out = sample([event(), event(features={"x": ["a"]}), event(latency_seconds="5"), b"{"], config=config)
     assert code == 0
     assert "4 events, 2 can be used" in out
-    assert "1 values refused: m: x: expected" in out
+    assert "1 value refused: m: x: expected" in out
     assert "1 rejected (wrong_type), first at 2: latency_seconds: expected a number of seconds" in out
     assert "mapping: `latency: {path: latency_seconds, unit: s}` reads numbers that are text" in out
     assert "1 rejected (not_json), first at 3" in out
@@ -161,7 +161,7 @@ def foreign(**fields: Any) -> dict[str, Any]:
         ),
         pytest.param(
             [foreign(), foreign(req={"a": [1, "x"]})],
-            "1 values refused: fraud: a: expected",
+            "1 value refused: fraud: a: expected",
             id="as many, and fewer values",
         ),
     ],
@@ -219,6 +219,7 @@ def test_requests_and_answers_of_mlserver_in_one_file_are_recognised_and_joined(
     assert code == 2
     assert "Recognised: MLServer (open inference protocol V2). With this in driftd.yaml 4 of 4 could be used:" in out
     assert "mapping:\n  format: mlserver\n" in out
+    assert "rejected" not in out, "they were read as what they are not"
     code, out = sample(calls_of_mlserver(), config="mapping: {format: mlserver}")
     assert "With the time that a topic gives its records 4 of 4 can be used." in out
 
