@@ -56,6 +56,8 @@ _MOST_KNOWN: Final = 4096
 """Beginnings of tensors, and model specs, that are remembered. Chosen: more than models have inputs."""
 _LONGEST_KNOWN: Final = 512
 """Bytes of one, so that all of them take 2 MB at the most."""
+_ONE_ROW: Final[tuple[list[int], ...]] = ([], [1], [1, 1])
+"""Shapes of one row and one column."""
 _SERIALIZED: Final = frozenset({"examples", "inputs", "input", "input_example_tensor", "serialized_examples"})
 """Names of tensors of text that hold serialized tf.Example."""
 _CLASSIFY, _REGRESS, _PREDICT = 2, 3, 6
@@ -173,7 +175,7 @@ def _feature(feature: Message) -> list[Any]:
 
 class _Begin(NamedTuple):
     """How an entry begins, and what that says of it: ``field`` is the tensor's whose bytes come then, up to its end.
-    ``single`` reads these where they are one number.
+    ``single`` reads these where they are one number; ``text``: they are one text.
     """
 
     data: bytes
@@ -182,6 +184,7 @@ class _Begin(NamedTuple):
     shape: list[int]
     field: int
     single: Struct | None
+    text: bool
 
 
 @dataclass(slots=True)
@@ -198,14 +201,19 @@ class _Tensors:
         return sorted(map(self._one, entries), key=_name)
 
     def single(self, entries: Sequence[bytes]) -> dict[str, Any] | None:
-        """The values by name of tensors that have one number each; None where that is not known of all of them."""
+        """The values by name of tensors that have one value each; None where that is not known of all of them."""
         out: dict[str, Any] = {}
         known = self.known
         for entry in entries:
             begin = known.get((entry[: 2 + entry[1]], len(entry))) if len(entry) > 1 else None
-            if begin is None or begin.single is None or not entry.startswith(begin.data):
+            if begin is None or not entry.startswith(begin.data):
                 return None
-            (out[begin.name],) = begin.single.unpack_from(entry, len(begin.data))
+            if begin.single is not None:
+                (out[begin.name],) = begin.single.unpack_from(entry, len(begin.data))
+            elif begin.text:
+                out[begin.name] = text_in(entry[len(begin.data) :])
+            else:
+                return None
         return dict(sorted(out.items())) if 0 < len(out) == len(entries) else None
 
     def _one(self, entry: bytes) -> Tensor:
@@ -223,7 +231,8 @@ class _Tensors:
             number, last = values[0]
             if isinstance(last, bytes) and [*fields(entry)][-1][0] == 2:
                 data = entry[: len(entry) - len(last)]
-                begin = _Begin(data, name, kind, shape, number, _single(number, kind, shape, last))
+                text = kind == _STRING and number == _TEXTS and shape in _ONE_ROW
+                begin = _Begin(data, name, kind, shape, number, _single(number, kind, shape, last), text)
                 _remember(self.known, place, begin, len(data))
         return self._tensor(name, kind, shape, values)
 
@@ -250,7 +259,7 @@ def _single(number: int, kind: int, shape: list[int], data: bytes) -> Struct | N
     """What reads the values of a tensor of one row, where they are one number; else None."""
     name = _TYPES.get(kind, "") if number == _CONTENT else _LISTS.get(number, "")
     one = SINGLE.get(name)
-    fits = one is not None and one.size == len(data) and shape in ([], [1], [1, 1]) and _TYPES.get(kind) == name
+    fits = one is not None and one.size == len(data) and shape in _ONE_ROW and _TYPES.get(kind) == name
     return one if fits else None
 
 

@@ -53,6 +53,10 @@ def test_rows_that_begin_as_those_before_them_are_read_as_the_first_was(amounts:
         for given in ([rows[0]], [rows[1]], rows[:2], [rows[2]], rows[2:], [rows[3]])
         for _, value in platforms.tfserving(given, "")
     ]
+    for i, text in enumerate(("DE", "FR", "DE")):
+        (one,) = platforms.tfserving([{"features": {"country": text, "amount": 5.0 + i}, "prediction": 1}], "")
+        named = only(read("tfserving", one[1], one[1]))
+        assert (list(named.columns["country"]), list(named.columns["amount"])) == ([text] * 2, [5.0 + i] * 2)
     together = only(read("tfserving", *sent))
     alone = [only(read("tfserving", value)) for value in sent]
     for name in ("amount", "country"):
