@@ -48,7 +48,7 @@ def record_mapping(section: MappingFields) -> RecordMapping:
         chosen = getattr(section, key)
         if isinstance(chosen, FieldMapping):
             path = None if chosen.path is None else parse(chosen.path)
-            fields[name] = Source(path, chosen.value, chosen.unit or "", chosen.type or "")
+            fields[name] = Source(path, chosen.value, chosen.unit or "", chosen.type or "", chosen.zone or "")
         elif isinstance(chosen, str):
             fields[name] = Source(parse(chosen))
         elif isinstance(chosen, dict):
@@ -105,6 +105,8 @@ def _fields(here: Place, section: MappingFields) -> Iterator[Mistake]:
             yield (*here, key, "value"), wrong
         if chosen.unit is not None and name not in TIMED:
             yield (*here, key, "unit"), "only time and latency have units"
+        if chosen.zone is not None and name != "time":
+            yield (*here, key, "zone"), "only time has a zone"
         if chosen.type is not None and name not in _TYPED:
             yield (*here, key, "type"), f"{key} has no type to choose" + ("; see unit" if name in TIMED else "")
 

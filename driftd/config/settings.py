@@ -721,6 +721,7 @@ class FieldMapping(Section):
     value: str | float | bool | None = None
     unit: Literal["s", "ms", "us", "ns"] | None = None
     type: Literal["number", "text"] | None = None
+    zone: Literal["UTC"] | None = None
 
 
 class FeaturesMapping(Section):
@@ -747,7 +748,8 @@ class MappingFields(Section):
     version: MappedField | None = Field(default=None, description="Path of the model's version, or `{value: ...}`.")
     time: MappedField | None = Field(
         default=None,
-        description="Path of the time: RFC 3339, or a number; `{path: ts, unit: ms}` if it is not of seconds.",
+        description="Path of the time: RFC 3339, or a number; `{path: ts, unit: ms}` if it is not of seconds, "
+        "`{path: ts, zone: UTC}` if it has no offset.",
     )
     features: Annotated[FeaturesMapping, Under] | None = Field(
         default=None,

@@ -244,7 +244,7 @@ class MappedSchema(CompiledSchema):
                 if isinstance(source.value, bool):
                     raise Indirect
                 namespace[name] = source.value
-            elif source.type == "text":
+            elif source.type == "text" or source.zone:
                 raise Indirect
             else:
                 kind = float | None if source.type == "number" else self._type(name)

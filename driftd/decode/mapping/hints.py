@@ -242,6 +242,10 @@ def _typed(field: str, path: Path, raw: bytes, mapping: RecordMapping) -> Iterat
         for unit in UNITS:
             line = f"mapping: `{key}: {{path: {at}, unit: {unit}}}`{helps}"
             yield line, _with(mapping, field, replace(given, unit=unit))
+        if is_text and field == "time":
+            unit = f"unit: {given.unit}, " * bool(given.unit)
+            line = f"mapping: `time: {{path: {at}, {unit}zone: UTC}}` if these times are of UTC"
+            yield line, _with(mapping, field, replace(given, zone="UTC"))
     elif raw[:1] != b"{":
         kind = "number" if is_text else "text"
         line = f"mapping: `{key}: {{path: {at}, type: {kind}}}`{helps}"

@@ -23,6 +23,7 @@ _MOST_PATHS: Final = 2000
 """Paths of one record that are looked at. Chosen: a record of more has another shape than one event's."""
 _EPOCH_2000: Final = 946_684_800.0
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
+_NO_OFFSET: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?")
 _SUFFIX: Final = {"ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": "us"}
 _any: Final = Decoder(Any)
 
@@ -67,6 +68,8 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     order = [CALLED[f.name] for f in FIELDS]
     found.mapping = {key: found.mapping[key] for key in order if key in found.mapping}
     found.mapping = {k: v for k, v in found.mapping.items() if k == "features" or v != KEYS[k]}
+    if isinstance(when := found.mapping.get("time"), dict) and "zone" in when:
+        found.remarks.append("times have no offset, and are read as UTC: if they are not, the producer has to say one")
     if "time" not in found.mapping and not isinstance(record.get("time"), str | int | float):
         found.remarks.append("no record has a time: on a topic that of the Kafka record counts, a file has none")
     if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in ("request", "response")):
@@ -287,10 +290,7 @@ def _source(key: str, path: Path, value: Any) -> Any:
         number = float(value)
     match key:
         case "time":
-            if number is not None:
-                unit = next((u for u, per in UNITS.items() if _EPOCH_2000 <= number / per < LATEST_TIME / 2), None)
-                return None if unit is None else _with_unit(text, unit, isinstance(value, str))
-            return text if isinstance(value, str) and _RFC3339.match(value) else None
+            return _time(text, value, number)
         case "latency":
             unit = _SUFFIX.get(str(path[-1]).rpartition("_")[2], "s")
             return None if number is None else _with_unit(text, unit, isinstance(value, str))
@@ -305,6 +305,15 @@ def _source(key: str, path: Path, value: Any) -> Any:
         case "label" | "prediction" | "score" | "id" | "version":
             return text if isinstance(value, int | float | str) else None
     return None
+
+
+def _time(text: str, value: Any, number: float | None) -> Any:
+    if number is not None:
+        unit = next((u for u, per in UNITS.items() if _EPOCH_2000 <= number / per < LATEST_TIME / 2), None)
+        return None if unit is None else _with_unit(text, unit, isinstance(value, str))
+    if isinstance(value, str) and _NO_OFFSET.fullmatch(value):
+        return {"path": text, "zone": "UTC"}
+    return text if isinstance(value, str) and _RFC3339.match(value) else None
 
 
 def _with_unit(path: str, unit: str, is_text: bool) -> Any:

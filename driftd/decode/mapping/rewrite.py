@@ -24,6 +24,7 @@ from driftd.decode.mapping.leaves import Leaves, as_list, as_object, walk
 from driftd.decode.mapping.spec import ROOT, TIMED, UNITS, Path, RecordMapping, Source, parse
 
 _NUMBER_TEXT: Final = re.compile(rb'"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*"')
+_NO_OFFSET: Final = re.compile(rb'"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d)(:\d\d(?:\.\d+)?)?"')
 _OTHER_SHAPE: Final = (*DECODE_ERRORS, AttributeError)
 _OBJECT: Final = b"{"[0]
 Convert = Callable[[Any], Any]
@@ -221,6 +222,8 @@ def _composed(rest: Path, convert: Convert | None) -> Convert:
 
 
 def _converter(name: str, source: Source) -> Convert | None:
+    if source.zone:
+        return partial(_zoned, each=UNITS[source.unit or "s"])
     if name in TIMED and source.unit:
         return partial(_seconds, each=UNITS[source.unit])
     if source.type == "number":
@@ -238,6 +241,12 @@ def _seconds(raw: Any, each: float) -> Any:
             return raw
         number = float(text[1]) / each
     return repr(number).encode() if math.isfinite(number) else raw
+
+
+def _zoned(raw: Any, each: float) -> Any:
+    """A time without an offset in UTC; others as ``_seconds``."""
+    found = _NO_OFFSET.fullmatch(bytes(raw))
+    return _seconds(raw, each) if found is None else b'"%b%bZ"' % (found[1], found[2] or b":00")
 
 
 def _quoted(raw: Any) -> Any:

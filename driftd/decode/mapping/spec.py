@@ -83,12 +83,14 @@ class Source:
     """Where the value of a field comes from: ``path``, or else the ``value`` of all records (None: there is none).
 
     ``unit`` of a time or a latency, "" as driftd's own; ``type`` "number" reads text as one, "text" the other way.
+    ``zone`` is that of times without an offset, "" where these are none.
     """
 
     path: Path | None = None
     value: str | float | bool | None = None
     unit: str = ""
     type: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

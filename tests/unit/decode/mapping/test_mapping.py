@@ -99,6 +99,24 @@ def test_a_field_of_any_shape_is_read(mapping: Any, record: Any, expected: Any) 
     assert (time, {name: value for name, (_, value) in found.items()}, failed) == (NOW, expected, False)
 
 
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-23 06:00:11", NOW),
+        ("2026-11-23T06:00", NOW - 11),
+        ("2026-11-23T06:00:11.500000", NOW + 0.5),
+        ("2026-11-23T07:00:11+01:00", NOW),
+        (NOW, NOW),
+    ],
+)
+def test_times_without_an_offset_are_read_in_the_zone_of_the_mapping(text: Any, time: float) -> None:
+    mapping = {**MAPPING, "time": {"path": "ts", "zone": "UTC"}}
+    assert only(decode(mapping, {**RECORD, "ts": text})).times.tolist() == [time]
+    proposal = propose([json.dumps({**RECORD, "timestamp": "2026-11-23 06:00:11"}).encode()], "topic")
+    assert proposal is not None
+    assert proposal.mapping["time"] == {"path": "timestamp", "zone": "UTC"}
+
+
 def test_a_topic_has_a_mapping_of_its_own_and_others_that_for_all() -> None:
     section = MappingSection.model_validate({**MAPPING, "topics": {"other": {"model": "name"}}})
     codec = codec_of(Limits(mappings=mappings_of(section)))
@@ -184,7 +202,7 @@ SOUND = {"m": "fraud", "a": {"t": NOW * 1e3}, "req": {"x": 1}, "res": {"k": 1, "
         ({"res": {"p": {"yes": "0.5"}}}, 'res.p.yes (score.yes): expected a number, got "0.5"', ""),
         ({"a": {"t": 1788220800000000}}, "a.t (time): expected epoch milliseconds, got 1788220800000000, after the year 2200; it looks like microseconds", "mapping: `time: {path: a.t, unit: us}`"),
         ({"a": {"t": "1.9.2026 10:00"}}, 'a.t (time): expected RFC 3339 with an offset, or epoch milliseconds, got "1.9.2026 10:00"', ""),
-        ({"a": {"t": "2026-09-01 10:00:00"}}, 'a.t (time): expected RFC 3339 with an offset, or epoch milliseconds, got "2026-09-01 10:00:00", a time without an offset', ""),
+        ({"a": {"t": "2026-09-01 10:00:00"}}, 'a.t (time): expected RFC 3339 with an offset, or epoch milliseconds, got "2026-09-01 10:00:00", a time without an offset', "mapping: `time: {path: a.t, unit: ms, zone: UTC}` if these times are of UTC"),
         ({"took": -12}, "took (latency): expected 0 or more, got -12", ""),
         ({"took": "12 ms"}, 'took (latency): expected a number of milliseconds, got "12 ms"', ""),
         ({"usd": "1.50"}, 'usd (cost.amount): expected a number, got "1.50"', ""),
