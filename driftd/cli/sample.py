@@ -22,6 +22,7 @@ SHOWN: Final = 5
 """Events in the table: more make it no clearer."""
 SHOWN_KINDS: Final = 20
 """Kinds of rejects, the most frequent first: a list that people still read to its end."""
+_EPOCH_2000: Final = 946_684_800.0
 _HEAD: Final = 4096
 """Bytes of a file that tell what it is."""
 
@@ -55,6 +56,8 @@ class Tried:
         """Members of the records that are no fields of an event, and what of a mapping would read each, if any."""
         self.waiting = 0
         """Requests and answers without their other half in the sample."""
+        self.of_json = True
+        """Whether each record is an event, or several: not a row of a flat file."""
         self.new_format = False
         """Whether the proposal is of a format that the sample was not read as."""
         self.on_topic = 0
@@ -71,7 +74,7 @@ class Tried:
         of_json = all(isinstance(codec, EventsCodec) for codec, _ in records)
         decoded = [codec.decode(batch, {}, halves) for codec, batch in records]
         out = cls(decoded, batches, loaded.settings.privacy.hides)
-        out.waiting = len(halves.waiting)
+        out.waiting, out.of_json = len(halves.waiting), of_json
         limits = limits_of(loaded.settings)
         if of_json and (out.accepted < out.received or out.refused):
             out._propose(limits, "" if what == "-" else Path(what).name)
@@ -156,6 +159,7 @@ class Tried:
             "rejected_by_reason": dict(Counter(r.reason.value for d in self.decoded for r in d.rejects)),
             "dropped": self._dropped(),
             "refused_values": self._refused(),
+            "before_2000": self._old(),
             "unread": self.unread,
             "frame": self._frame(),
             "proposal": None
@@ -206,6 +210,13 @@ class Tried:
             for batch in decoded.batches:
                 counts.update({(batch.model, name): int(flags.sum()) for name, flags in batch.refused.items()})
         return [{"model": m, "feature": f, "count": counts[m, f], "detail": text} for (m, f), text in why.items()]
+
+    def _old(self) -> int:
+        """Events of before 2000: seconds that were read as milliseconds are of 1970. Rows of a flat file that has no
+        column of times are, too.
+        """
+        times = [batch.times for d in self.decoded for batch in d.batches] if self.of_json else []
+        return sum(int((each < _EPOCH_2000).sum()) for each in times)
 
     def _frame(self) -> str | None:
         from driftd.decode.mapping.frames import frame_of  # noqa: PLC0415

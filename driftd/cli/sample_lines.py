@@ -47,6 +47,9 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
     for r in report["refused_values"]:
         many = f"{r['count']} {plural('value', r['count'])} refused"
         print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
+    if old := report["before_2000"]:
+        are = "event is" if old == 1 else "events are"
+        print_line(f"  {old} {are} of before the year 2000: is the unit of the time right?")
     for name, reads in report["unread"].items():
         cure = f"; mapping: {flow(reads)} in driftd.yaml would read it" if reads else ""
         print_line(f"  {clean(name)} is no field of an event and not read{cure}")

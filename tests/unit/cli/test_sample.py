@@ -180,6 +180,18 @@ def test_a_mapping_that_is_configured_gives_way_to_one_that_accepts_more(sample:
     assert (code, "With this in driftd.yaml 2 of 2 could be used" in out) == (2, True)
 
 
+def test_times_that_are_read_in_too_small_a_unit_are_told(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    config = "mapping: {time: {path: time, unit: ms}}"
+    _, out = sample([event(), event(), event(time=NOW * 1e3)], config=config)
+    assert "  2 events are of before the year 2000: is the unit of the time right?" in out
+    _, out = sample([event()])
+    assert "2000" not in out
+    Path("rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit):
+        main(["check", "--sample", "rows.csv"])
+    assert "2000" not in capsys.readouterr().out, "rows of a file without times are of 1970"
+
+
 def test_every_kind_of_reject_is_shown_and_more_are_counted(sample: Any) -> None:
     names = [chr(97 + i) * 3 for i in range(25)]
     _, out = sample([event(cost={name: "much"}) for name in names])
