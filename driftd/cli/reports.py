@@ -204,7 +204,8 @@ def refused(features: Sequence[RefusedFeature]) -> None:
 def speed(result: Replayed) -> str:
     """``309,772 events in 3.2 s: 97,000 a second``."""
     rate = result.accounts.read / max(result.seconds, 1e-9)
-    return f"{result.accounts.read:,} events in {result.seconds:.1f} s: {float(f'{rate:.2g}'):,.0f} a second"
+    events = f"{result.accounts.read:,} {plural('event', result.accounts.read)}"
+    return f"{events} in {result.seconds:.1f} s: {float(f'{rate:.2g}'):,.0f} a second"
 
 
 def fields(result: Replayed) -> dict[str, Any]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from driftd.cli.output import print_json, print_line, print_table
-from driftd.core.text import clean, plural
+from driftd.cli.output import print_json
+from driftd.cli.sample_lines import guess, print_sample
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
     from driftd.core.event import Decoded, EventBatch, ListColumn, RecordBatch, Reject
     from driftd.decode import Codec
     from driftd.decode.mapping.propose import Proposal
+    from driftd.decode.mapping.spec import RecordMapping
 
 SHOWN: Final = 5
 """Events in the table: more make it no clearer."""
-SHOWN_FEATURES: Final = 8
-_CELL: Final = 60
+SHOWN_KINDS: Final = 20
+"""Kinds of rejects, the most frequent first: a list that people still read to its end."""
+_EPOCH_2000: Final = 946_684_800.0
 _HEAD: Final = 4096
 """Bytes of a file that tell what it is."""
 
@@ -38,7 +40,7 @@ def sample(loaded: Loaded, what: str, most: int, output: str) -> int:
     if output == "json":
         print_json(report)
     else:
-        _print(report, what)
+        print_sample(report, what)
     return 0 if report["accepted"] else 2
 
 
@@ -54,6 +56,12 @@ class Tried:
         """Members of the records that are no fields of an event, and what of a mapping would read each, if any."""
         self.waiting = 0
         """Requests and answers without their other half in the sample."""
+        self.of_json = True
+        """Whether each record is an event, or several: not a row of a flat file."""
+        self.new_format = False
+        """Whether the proposal is of a format that the sample was not read as."""
+        self.on_topic = 0
+        """Events that could be used, with what is configured, if the records had the time that a topic gives them."""
 
     @classmethod
     def of(cls, loaded: Loaded, records: list[tuple[Codec, RecordBatch]], what: str) -> Tried:
@@ -66,7 +74,7 @@ class Tried:
         of_json = all(isinstance(codec, EventsCodec) for codec, _ in records)
         decoded = [codec.decode(batch, {}, halves) for codec, batch in records]
         out = cls(decoded, batches, loaded.settings.privacy.hides)
-        out.waiting = len(halves.waiting)
+        out.waiting, out.of_json = len(halves.waiting), of_json
         limits = limits_of(loaded.settings)
         if of_json and (out.accepted < out.received or out.refused):
             out._propose(limits, "" if what == "-" else Path(what).name)
@@ -75,13 +83,13 @@ class Tried:
         return out
 
     def _propose(self, limits: Any, name: str) -> None:
-        """Keeps a proposal that would use more of the sample than the configuration does."""
+        """Keeps a proposal that would use more of the sample than the configuration does; where something is
+        configured, more events, with no fewer fields.
+        """
         from time import time  # noqa: PLC0415
 
         import numpy as np  # noqa: PLC0415
 
-        from driftd.config.mapping import mappings_of  # noqa: PLC0415
-        from driftd.config.settings import MappingSection  # noqa: PLC0415
         from driftd.decode import codec_of  # noqa: PLC0415
         from driftd.decode.cloudevents import unwrap  # noqa: PLC0415
         from driftd.decode.mapping.propose import NAMELESS, nameless, propose  # noqa: PLC0415
@@ -96,27 +104,34 @@ class Tried:
         known = [limits.mappings.of(batch.source) for batch in self.records]
         of_platform = any(mapping is not None and mapping.format != JSON for mapping in known)
         proposal = recognised(self.records) or (None if of_platform else propose(values, name))
-        if proposal is None:
-            return
         # a file has no timestamps, and the topic that the mapping is for will
         timed = [replace(b, timestamps=np.where(np.isnan(b.timestamps), time(), b.timestamps)) for b in self.records]
 
-        def tried_with(mapping: Mapping[str, Any]) -> Tried:
-            mappings = mappings_of(MappingSection.model_validate(mapping))
-            codec, halves = codec_of(replace(limits, mappings=mappings)), Halves()
+        def tried_with(mapping: Mapping[str, Any] | None) -> Tried:
+            """None: with what is configured."""
+            own = limits if mapping is None else _mapped(limits, mapping)
+            codec, halves = codec_of(own), Halves()
             out = Tried([codec.decode(batch, {}, halves) for batch in timed], timed, self.hidden)
             out.waiting = len(halves.waiting)
             return out
 
+        mine = tried_with(None)
+        self.on_topic = mine.accepted
+        if proposal is None:
+            return
         tried = tried_with(proposal.mapping)
         if not tried.accepted and any(r["detail"] == "model: missing" for r in tried.report()["rejected"]):
             proposal.mapping["model"] = {"value": nameless(name)}
             proposal.remarks = [*proposal.remarks, NAMELESS]
             tried = tried_with(proposal.mapping)
         self.would = tried
-        better = (tried.accepted, -tried.refused) > (self.accepted, -self.refused)
+        better = (tried.accepted, -tried.refused) > (mine.accepted, -mine.refused)
+        if any(mapping is not None for mapping in known):
+            better = tried.accepted > mine.accepted and not _reads_less(proposal.mapping, known)
         if proposal.mapping and (better or (tried.waiting and not self.waiting)):
             self.proposal = proposal
+            formats = {JSON if mapping is None else mapping.format for mapping in known}
+            self.new_format = proposal.mapping.get("format", JSON) not in formats
 
     @property
     def received(self) -> int:
@@ -138,10 +153,13 @@ class Tried:
             "received": self.received,
             "waiting": self.waiting,
             "accepted": self.accepted,
+            "on_topic": max(self.on_topic, self.accepted),
             "events": sorted(events, key=lambda e: e["offset"])[:SHOWN],
             "rejected": self._rejected(),
+            "rejected_by_reason": dict(Counter(r.reason.value for d in self.decoded for r in d.rejects)),
             "dropped": self._dropped(),
             "refused_values": self._refused(),
+            "before_2000": self._old(),
             "unread": self.unread,
             "frame": self._frame(),
             "proposal": None
@@ -153,6 +171,7 @@ class Tried:
                 "of": self.would.received if self.would else None,
                 "waiting": self.would.waiting if self.would else None,
                 "remarks": proposal.remarks,
+                "new_format": self.new_format,
             },
         }
 
@@ -178,10 +197,9 @@ class Tried:
                 kind = kind_of(r)
                 first.setdefault(kind, r)
                 counts[kind] += 1
-        shown = [(first[kind], n) for kind, n in counts.most_common(SHOWN)]
         return [
             {"reason": r.reason.value, "detail": r.detail, "hint": r.hint, "count": n, "offset": r.offset}
-            for r, n in shown
+            for r, n in ((first[kind], n) for kind, n in counts.most_common(SHOWN_KINDS))
         ]
 
     def _refused(self) -> list[dict[str, Any]]:
@@ -193,6 +211,13 @@ class Tried:
                 counts.update({(batch.model, name): int(flags.sum()) for name, flags in batch.refused.items()})
         return [{"model": m, "feature": f, "count": counts[m, f], "detail": text} for (m, f), text in why.items()]
 
+    def _old(self) -> int:
+        """Events of before 2000: seconds that were read as milliseconds are of 1970. Rows of a flat file that has no
+        column of times are, too.
+        """
+        times = [batch.times for d in self.decoded for batch in d.batches] if self.of_json else []
+        return sum(int((each < _EPOCH_2000).sum()) for each in times)
+
     def _frame(self) -> str | None:
         from driftd.decode.mapping.frames import frame_of  # noqa: PLC0415
 
@@ -202,6 +227,21 @@ class Tried:
                 if frame := frame_of(value, own):
                     return frame
         return None
+
+
+def _mapped(limits: Any, mapping: Mapping[str, Any]) -> Any:
+    from driftd.config.mapping import mappings_of  # noqa: PLC0415
+    from driftd.config.settings import MappingSection  # noqa: PLC0415
+
+    return replace(limits, mappings=mappings_of(MappingSection.model_validate(mapping)))
+
+
+def _reads_less(proposed: Mapping[str, Any], known: Iterable[RecordMapping | None]) -> bool:
+    """Whether a proposal leaves out a field that is configured: it may accept more records for that alone."""
+    from driftd.decode.mapping.spec import CALLED  # noqa: PLC0415
+
+    own = {CALLED[name] for mapping in known if mapping is not None for name in mapping.fields}
+    return "format" not in proposed and not own <= proposed.keys()
 
 
 def _accepted(decoded: Decoded) -> int:
@@ -280,108 +320,3 @@ def _value(value: Any) -> Any:
     """As Python has it; missing is None."""
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  NaN
-
-
-def _print(report: Mapping[str, Any], what: str) -> None:
-    from driftd.config.yamlfile import flow  # noqa: PLC0415
-    from driftd.core.text import minute  # noqa: PLC0415
-
-    received = report["received"]
-    print_line(
-        f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
-    )
-    if report["frame"] and not report["accepted"]:
-        print_line(
-            f"  Framed by a {report['frame']}. mapping.format says what is inside: avro, protobuf or jsonschema.", "red"
-        )
-    if report["events"]:
-        plain = {"offset", "time", "model", "features"}
-        columns = list(dict.fromkeys(name for e in report["events"] for name in e if name not in plain))
-        rows = [
-            (
-                str(e["offset"]),
-                f"{minute(e['time'])} UTC",
-                clean(e["model"], _CELL),
-                *(_cell(e.get(name)) for name in columns),
-                _features(e["features"]),
-            )
-            for e in report["events"]
-        ]
-        print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
-    for r in report["rejected"]:
-        print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
-        if r["hint"]:
-            print_line(f"    {clean(r['hint'], 200)}")
-    for reason, n in report["dropped"].items():
-        print_line(f"  {n} not used ({reason})")
-    if report["waiting"]:
-        print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
-    for r in report["refused_values"]:
-        print_line(
-            f"  {r['count']} values refused: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}"
-        )
-    for name, reads in report["unread"].items():
-        cure = f"; mapping: {flow(reads)} in driftd.yaml would read it" if reads else ""
-        print_line(f"  {clean(name)} is no field of an event and not read{cure}")
-    _print_proposal(report)
-
-
-def guess(head: bytes) -> str:
-    """What a file is that has no event, by its first bytes, and what to do; empty where nobody knows."""
-    lines = [line.strip() for line in head.splitlines()[:2]]
-    if not head:
-        return "There is nothing in it."
-    if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
-        return "It is compressed: its name must end with .gz or .zst."
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or head[1:2] == b"\0":
-        return "It is UTF-16: driftd reads UTF-8, 'iconv -f UTF-16 -t UTF-8' makes it."
-    if lines[0] in {b"[", b"{", b"[{"}:
-        return "Its JSON goes over several lines: driftd reads one record a line, 'jq -c .' or 'jq -c .[]' makes them."
-    if len(lines) == 1 and head.count(b",") and not head.startswith((b"{", b"[")):
-        return "It has a header and no row."
-    return ""
-
-
-def _print_proposal(report: Mapping[str, Any]) -> None:
-    proposal = report["proposal"]
-    if proposal is None:
-        if report["guess"]:
-            print_line(f"  {report['guess']}")
-        elif not report["accepted"] and report["received"]:
-            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
-        return
-    print_line()
-    known = f"Recognised: {', '.join(proposal['recognised'])}. " if proposal["recognised"] else ""
-    would = f"{proposal['would_accept']} of {proposal['of']} could be used"
-    if not proposal["of"]:
-        waiting = proposal["waiting"]
-        would = f"{waiting} {plural('record', waiting)} would be known, without the other half of the call"
-    print_line(f"{known}With this in driftd.yaml {would}:", "bold")
-    print_line()
-    for line in yaml_of(proposal["mapping"]):
-        print_line(line)
-    if proposal["remarks"]:
-        print_line()
-    for remark in proposal["remarks"]:
-        print_line(f"Note: {clean(remark, 200)}.")
-
-
-def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:
-    """The block for driftd.yaml."""
-    from driftd.config.yamlfile import flow  # noqa: PLC0415
-
-    yield "mapping:"
-    for key, value in mapping.items():
-        yield f"  {key}: {flow(value)}"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:g}" if isinstance(value, float) else clean(str(value), _CELL)
-
-
-def _features(features: Mapping[str, Any]) -> str:
-    shown = [f"{clean(name, 40)}={_cell(value)}" for name, value in [*features.items()][:SHOWN_FEATURES]]
-    more = f" and {len(features) - SHOWN_FEATURES} more" if len(features) > SHOWN_FEATURES else ""
-    return ", ".join(shown) + more

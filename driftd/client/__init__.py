@@ -8,7 +8,8 @@
 Nothing here imports the daemon or numpy, so that a service pays for what it uses.
 """
 
-from driftd.client.client import Client, Drop, Stats
+from driftd.client.client import Client
+from driftd.client.losses import Drop, Stats
 from driftd.client.sending import Refused, Send, Unavailable
 
 __all__ = ["Client", "Drop", "Refused", "Send", "Stats", "Unavailable"]

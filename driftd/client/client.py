@@ -9,16 +9,15 @@ import sys
 import threading
 import time
 import weakref
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from driftd.client.call import Call
 from driftd.client.encoding import Encoder, identity, instant, mapping
+from driftd.client.losses import WHY, Drop, Losses, Stats
 from driftd.client.sending import Refused, Send, Unavailable, sender
 
 if TYPE_CHECKING:
@@ -31,42 +30,8 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 """Between attempts; it doubles from the first to this."""
 FLUSH_EVERY_SECONDS: Final = 0.005
 """How often flush() looks. Nobody who logs could wake it: locks of threading.Event are not for signal handlers."""
-TELL_EVERY_SECONDS: Final = 60.0
-"""Between log lines about events that are dropped for the same reason: many are."""
 EXIT_PRIORITY: Final = 10
 """Of multiprocessing's finalizers: before those of its own pools and queues, which have 10 at most."""
-
-
-class Drop(StrEnum):
-    """Why an event was not sent."""
-
-    FULL = "full"  # the queue: more comes than goes out, or nothing goes out
-    UNUSABLE = "unusable"  # it cannot be written as JSON
-    REFUSED = "refused"  # by the other side, for good
-    UNDELIVERED = "undelivered"  # tried for give_up_seconds, or until the process ended
-    CLOSED = "closed"  # logged after close()
-    NO_THREAD = "no_thread"  # the process may not start one
-
-
-_WHY: Final = {
-    Drop.FULL: "more would wait than max_events and max_bytes allow",
-    Drop.UNDELIVERED: "the time to send them is over",
-    Drop.CLOSED: "the client is closed",
-    Drop.NO_THREAD: "no thread could be started",
-}
-"""In the log, where no error says it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """logged = sent + waiting + the sum of dropped. ``values_refused``: values that were sent as null."""
-
-    logged: int = 0
-    sent: int = 0
-    waiting: int = 0
-    dropped: Mapping[Drop, int] = field(default_factory=dict)
-    values_refused: int = 0
-    last_error: str = ""
 
 
 class Client:
@@ -116,14 +81,11 @@ class Client:
         self._lock = threading.RLock()
         self._queue: deque[bytes] = deque()
         self._bytes = self._logged = self._sent = self._sending = 0
-        self._dropped: Counter[Drop] = Counter()
-        self._encoder, self._last_error = Encoder(), ""
+        self._losses = Losses()
+        self._encoder = Encoder()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed, self._deadline, self._troubled = False, float("inf"), False
-        self._told: Counter[Drop] = Counter()
-        self._tell_at: dict[Drop, float] = {}
-        self._errors: dict[Drop, str] = {}
 
     def log(
         self,
@@ -168,14 +130,14 @@ class Client:
     def stats(self) -> Stats:
         with self._lock:
             encoder = self._encoder
-            error = self._last_error or (f"a value of type {encoder.last} was sent as null" if encoder.last else "")
+            refused = f"a value of type {encoder.last} was sent as null" if encoder.last else ""
             return Stats(
                 self._logged,
                 self._sent,
                 len(self._queue) + self._sending,
-                {drop: n for drop, n in self._dropped.items() if n},
+                {drop: n for drop, n in self._losses.dropped.items() if n},
                 encoder.refused,
-                error,
+                self._losses.last_error or refused,
             )
 
     def flush(self, seconds: float = 5.0) -> bool:
@@ -202,7 +164,7 @@ class Client:
             thread.join(max(0.0, self._deadline - time.monotonic()))
         with self._lock:
             self._give_up_waiting()
-            lost = list(self._dropped)
+            lost = list(self._losses.dropped)
         self._tell(*lost)
 
     def __enter__(self) -> Self:
@@ -236,35 +198,22 @@ class Client:
                 self._bytes = size
                 self._queue.append(event)
                 return True
-        return self._drop(why, _WHY[why] if why is Drop.NO_THREAD else "")
+        return self._drop(why, WHY[why] if why is Drop.NO_THREAD else "")
 
     def _drop(self, why: Drop, text: str = "") -> bool:
         """An event that does not get into the queue."""
         with self._lock:
             self._logged += 1
-            due = self._lose(why, 1, text)
+            due = self._losses.lose(why, 1, text)
         if due:
             self._tell(why)
         return False
 
-    def _lose(self, why: Drop, events: int, text: str) -> bool:
-        """Whether the log is to have it now: the first, and what has come together since the last line."""
-        self._dropped[why] += events
-        if text:
-            self._errors[why] = self._last_error = text
-        return time.monotonic() >= self._tell_at.get(why, 0.0)
-
     def _tell(self, *reasons: Drop) -> None:
         """How many events are lost that the log does not have yet. Without the lock: a log may take its time."""
-        told = []
         with self._lock:
-            for why in reasons:
-                lost, self._told[why] = self._dropped[why] - self._told[why], self._dropped[why]
-                if lost:
-                    self._tell_at[why] = time.monotonic() + TELL_EVERY_SECONDS
-                    word = "refused" if why is Drop.REFUSED else "lost"
-                    told.append((lost, word, self._errors.get(why) or _WHY.get(why, why.value)))
-        for lost, word, text in told:
+            untold = self._losses.untold(reasons)
+        for lost, word, text in untold:
             log.warning("%d events are %s: %s", lost, word, text)
 
     def _start(self) -> bool:
@@ -356,7 +305,7 @@ class Client:
             self._sent += len(batch) - dropped
             if dropped:
                 # close() tells them all together
-                due = self._lose(why, dropped, text) and not self._closed
+                due = self._losses.lose(why, dropped, text) and not self._closed
             recovered = self._troubled and dropped < len(batch)
             self._troubled = self._troubled and not recovered
         if due:
@@ -371,14 +320,14 @@ class Client:
 
     def _trouble(self, text: str) -> None:
         with self._lock:
-            first, self._troubled, self._last_error = not self._troubled, True, text
+            first, self._troubled, self._losses.last_error = not self._troubled, True, text
         if first:
             log.warning("events cannot be sent, and wait: %s", text)
 
     def _give_up_waiting(self) -> None:
         left = len(self._queue) + self._sending
         if left:
-            self._lose(Drop.UNDELIVERED, left, self._last_error)
+            self._losses.lose(Drop.UNDELIVERED, left, self._losses.last_error)
         self._queue.clear()
         self._bytes = self._sending = 0
 

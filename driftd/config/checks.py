@@ -72,12 +72,14 @@ def _registry(settings: Settings) -> Iterator[Mistake]:
             continue
         if _missing(package):
             yield (*place, "format"), f"'{fields.format}' needs a package: pip install 'driftd[{fields.format}]'"
-        if r.url is None:
-            yield (*place, "format"), f"'{fields.format}' needs schema_registry.url"
+        if r.url is None and r.folder is None:
+            yield (*place, "format"), f"'{fields.format}' needs schema_registry.url or folder"
     if r.password is not None and not r.username:
         yield ("schema_registry", "password"), "needs schema_registry.username"
     if r.token is not None and r.username:
         yield ("schema_registry", "token"), "schema_registry.username is given as well; keep one of them"
+    if r.folder is not None and not r.folder.is_dir():
+        yield ("schema_registry", "folder"), f"{r.folder}: no such folder"
     for key in ("cafile", "certfile", "keyfile"):
         if (file := getattr(r, key)) is not None:
             yield from _readable(("schema_registry", key), file)

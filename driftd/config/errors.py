@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -30,11 +31,12 @@ _EXPECTED: Final = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "{ge:g} or more",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "{le:g} or less",
+    "greater_than": "more than {gt:,.16g}",
+    "greater_than_equal": "{ge:,.16g} or more",
+    "less_than": "less than {lt:,.16g}",
+    "less_than_equal": "{le:,.16g} or less",
     "string_too_short": "at least one character",
+    "string_too_long": "at most {max_length} characters",
 }
 _LENGTHS: Final = {"too_short": "at least {min_length} of them", "too_long": "at most {max_length} of them"}
 
@@ -52,10 +54,65 @@ def dotted(place: Place) -> str:
     return out
 
 
+def as_written(errors: Sequence[Mapping[str, Any]], data: Any) -> list[dict[str, Any]]:
+    """Pydantic's errors with the places that ``data`` has. Where a value may be one of several types it is one error,
+    and only that of the type whose parts were looked at, if there is one.
+    """
+    placed = [{**error, "loc": _written(error, data)} for error in errors]
+    tried = [len(new["loc"]) < len(_plain(old["loc"])) for new, old in zip(placed, errors, strict=True)]
+    deeper = [new["loc"] for new, one in zip(placed, tried, strict=True) if one]
+    out: dict[Any, dict[str, Any]] = {}
+    for new, one in zip(placed, tried, strict=True):
+        place = new["loc"]
+        if not one:
+            out[place, new["type"], id(new)] = new
+        elif not any(other[: len(place)] == place and len(other) > len(place) for other in deeper):
+            known = out.get(place)
+            if known is None:
+                out[place] = new
+            elif new["type"] in _EXPECTED and known["type"] in {_ANY_OF, *_EXPECTED}:
+                before = known["ctx"]["kinds"] if known["type"] == _ANY_OF else [known["type"]]
+                out[place] = {**known, "type": _ANY_OF, "ctx": {"kinds": [*before, new["type"]]}}
+    return [*out.values()]
+
+
+_ANY_OF: Final = "any_of"
+
+
+def _either(kinds: Iterable[str]) -> str:
+    words = [*dict.fromkeys(_EXPECTED[kind] for kind in kinds)]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _plain(place: Place) -> Place:
+    return tuple(part for part in place if part != "[key]")
+
+
+def _written(error: Mapping[str, Any], data: Any) -> Place:
+    """A place without what pydantic puts into it: which of several types it tried. Text is short for a mapping, and
+    keeps the keys of that.
+    """
+    place, out = _plain(error["loc"]), list[str | int]()
+    names_a_key = error["type"] in {"missing", "extra_forbidden"}
+    for i, part in enumerate(place):
+        if isinstance(data, str) and data.lstrip()[:1] in {"{", "["}:  # the environment has it as JSON
+            try:
+                data = json.loads(data)
+            except ValueError:
+                data = None
+        there = part in data if isinstance(data, dict) else isinstance(part, int)
+        if there or isinstance(data, str) or (names_a_key and i == len(place) - 1):
+            out.append(part)
+        if isinstance(data, dict):
+            data = data[part] if there else data
+        elif isinstance(data, (list, tuple)) and isinstance(part, int):
+            data = data[part] if part < len(data) else None
+    return tuple(out)
+
+
 def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
-    """One line for one of pydantic's errors; ``where`` gives the origin of a place, with a colon."""
-    place: Place = tuple(p for p in error["loc"] if p != "[key]")
-    kind = error["type"]
+    """One line for one of the errors ``as_written``; ``where`` gives the origin of a place, with a colon."""
+    place, kind = tuple(error["loc"]), error["type"]
     if kind == "extra_forbidden":
         parent, key = place[:-1], str(place[-1])
         return f"{where(place)}{_in(parent)}unknown key '{printable(key[:60])}'{_unknown(parent, key)}"
@@ -72,6 +129,8 @@ def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
         ctx = error["ctx"]
         text = f"expected {_LENGTHS[kind].format(**ctx)}, got {ctx['actual_length'] or 'none'}"
         return f"{where(place)}{dotted(place)}: {text}"
+    elif kind == _ANY_OF:
+        text = f"expected {_either(error['ctx']['kinds'])}"
     elif kind in _EXPECTED:
         text = "expected " + _EXPECTED[kind].format(**error.get("ctx", {}))
     else:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from driftd.config.section import Section
-from driftd.config.values import Moment, Name, PositiveSeconds, Several
+from driftd.config.values import Moment, Name, PositiveSeconds, Several, matching
 from driftd.config.yamlfile import Place
 from driftd.core.text import did_you_mean
 
@@ -48,9 +48,9 @@ class RampSetting(Section):
 
 
 class ExperimentSetting(Section):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = Field(
-        description="Name of the experiment: letters, digits, dots, dashes and underscores."
-    )
+    name: Annotated[
+        str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "1 to 63 letters, digits, dots, dashes and underscores")
+    ] = Field(description="Name of the experiment: letters, digits, dots, dashes and underscores.")
     model: Name = Field(description="Name of the model.")
     champion: Name = Field(description="Variant that the others are compared with.")
     challengers: Annotated[tuple[Name, ...], Several, Field(min_length=1, max_length=MOST_ARMS - 1)] = Field(

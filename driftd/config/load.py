@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from driftd.config import checks, layers, listing, yamlfile
-from driftd.config.errors import dotted, explain
+from driftd.config.errors import as_written, dotted, explain
 from driftd.config.layers import Flag
 from driftd.config.secrets import with_secrets
 from driftd.config.settings import Settings
@@ -67,11 +67,13 @@ def load(
     data, origins, mistakes = layers.merged(document, file, name, variables, flags or {})
     where = partial(layers.origin_of, origins)
     settings, wrong = _validate(data)
-    mistakes += [explain(error, where) for error in wrong]
+    written = as_written(wrong, data)
+    mistakes += [explain(error, where) for error in written]
     if not wrong:
         settings = with_secrets(settings, where, mistakes, read=secrets)
     found = checks.apart(settings) if wrong else checks.together(settings, frozenset(origins))
-    mistakes += [_explained(place, text, where) for place, text in found if _PLACEHOLDER not in text]
+    beside = [(place, text) for place, text in found if not any(w["loc"][: len(place)] == place for w in written)]
+    mistakes += [_explained(place, text, where) for place, text in beside if _PLACEHOLDER not in text]
     if mistakes:
         raise ConfigError("\n".join(sorted(dict.fromkeys(mistakes), key=_by_line)))
     return Loaded(settings, listing.complete(settings, origins), file, partial(load, path, env, flags, secrets=secrets))

@@ -18,6 +18,7 @@ from driftd.decode.mapping.spec import (
     CONSTANT,
     KEYS,
     NAMED,
+    ROOT,
     TIMED,
     FeatureSource,
     Mappings,
@@ -47,7 +48,7 @@ def record_mapping(section: MappingFields) -> RecordMapping:
         chosen = getattr(section, key)
         if isinstance(chosen, FieldMapping):
             path = None if chosen.path is None else parse(chosen.path)
-            fields[name] = Source(path, chosen.value, chosen.unit or "", chosen.type or "")
+            fields[name] = Source(path, chosen.value, chosen.unit or "", chosen.type or "", chosen.zone or "")
         elif isinstance(chosen, str):
             fields[name] = Source(parse(chosen))
         elif isinstance(chosen, dict):
@@ -57,10 +58,13 @@ def record_mapping(section: MappingFields) -> RecordMapping:
 
 
 def _features(f: FeaturesMapping) -> FeatureSource:
-    """``paths`` alone are all features there are; without either they are where driftd's own are."""
-    own = None if f.paths and not f.names and not f.ignore else ("features",)
+    """``paths`` alone are all features there are, and a ``prefix`` alone is of the record's own names; without either
+    they are where driftd's own are.
+    """
+    own: Path | None = None if f.paths and not f.names and not f.ignore else ("features",)
+    own = ROOT if f.prefix else own
     under = own if f.under is None else parse(f.under)
-    return FeatureSource(under, f.names, {name: parse(text) for name, text in f.paths.items()}, f.ignore)
+    return FeatureSource(under, f.names, {name: parse(text) for name, text in f.paths.items()}, f.ignore, f.prefix)
 
 
 def mistakes(section: MappingSection) -> Iterator[Mistake]:
@@ -101,6 +105,8 @@ def _fields(here: Place, section: MappingFields) -> Iterator[Mistake]:
             yield (*here, key, "value"), wrong
         if chosen.unit is not None and name not in TIMED:
             yield (*here, key, "unit"), "only time and latency have units"
+        if chosen.zone is not None and name != "time":
+            yield (*here, key, "zone"), "only time has a zone"
         if chosen.type is not None and name not in _TYPED:
             yield (*here, key, "type"), f"{key} has no type to choose" + ("; see unit" if name in TIMED else "")
 

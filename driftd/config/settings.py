@@ -37,6 +37,8 @@ from driftd.config.values import (
     Topic,
     Typed,
     Under,
+    Url,
+    matching,
     spell_moment,
     split_address,
 )
@@ -271,9 +273,8 @@ class PriceSetting(Section):
 
 
 class PricesSection(Section):
-    currency: str = Field(
+    currency: Annotated[str, matching(r"[A-Z]{3}", "three capital letters, such as EUR")] = Field(
         default="USD",
-        pattern=r"^[A-Z]{3}$",
         description="Currency of prices, of budgets and of the amounts that events state: three letters.",
     )
     models: Annotated[tuple[PriceSetting, ...], Several] = Field(
@@ -289,13 +290,18 @@ class ModelCost(Section):
     )
 
 
-Unit = Annotated[str, Field(min_length=1, max_length=12, pattern=r"^[^\s\"'\\{}<>][^\"'\\{}<>\t\n\r]*$")]
+Unit = Annotated[
+    str,
+    matching(
+        r"[^\s\"'\\{}<>][^\"'\\{}<>\t\n\r]{0,11}",
+        "1 to 12 characters such as EUR or km/h, without quotes and braces",
+    ),
+]
 """It becomes a part of sentences, and of labels of Prometheus."""
 Units = Annotated[dict[Name, Unit], Several]
 
-Told = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\t\n\r]+$")]
-_URL = r"^https?://[^\s/@'\"]+(/[^\s'\"]*)?$"
-_OWNER = r"^[\w@.+/ -]{1,100}$"
+Told = Annotated[str, matching(r"[^\t\n\r]{1,200}", "one line of at most 200 characters")]
+Owner = Annotated[str, matching(r"[\w@.+/ -]{1,100}", "1 to 100 letters, digits and spaces, or one of @ . + / - _")]
 """It becomes a part of a template of Prometheus."""
 
 
@@ -306,12 +312,8 @@ def _as_text(value: object) -> object:
 
 class Model(Section):
     name: Name = Field(description="Name of the model, as in the events' field `model`.")
-    owner: str | None = Field(
-        default=None, pattern=_OWNER, description="Who is called about it: label `owner` of its alerts."
-    )
-    team: str | None = Field(
-        default=None, pattern=_OWNER, description="Team that owns it: label `team` of its alerts, to route by."
-    )
+    owner: Owner | None = Field(default=None, description="Who is called about it: label `owner` of its alerts.")
+    team: Owner | None = Field(default=None, description="Team that owns it: label `team` of its alerts, to route by.")
     upstream: Told | None = Field(
         default=None,
         description="Who sends its inputs, and how to reach them: `payments-gateway, #payments-oncall`. A step of what "
@@ -321,7 +323,7 @@ class Model(Section):
         default=None,
         description="What to do while its answers cannot be trusted: `switch on fraud-rules`. The same.",
     )
-    runbook: str | None = Field(default=None, pattern=_URL, description="Address of its own runbook. The same.")
+    runbook: Url | None = Field(default=None, description="Address of its own runbook. The same.")
     features: Annotated[dict[Name, Annotated[Feature, Typed]], Several] = Field(
         default_factory=dict,
         description="For each feature `numeric`, `categorical` or a mapping with `type`, `detectors`, `effect`. "
@@ -542,6 +544,11 @@ class SchemaRegistrySection(Section):
         default="confluent",
         description="Its API. Karapace, Redpanda and Apicurio (url with `/apis/ccompat/v7`) have Confluent's, too.",
     )
+    folder: FilePath | None = Field(
+        default=None,
+        description="Folder of schemas, each in a file of its id (AWS Glue: schema version): `ID.avsc`, `ID.proto`. "
+        "Looked at first; without a url nobody is asked.",
+    )
     username: str | None = Field(default=None, description="User name (basic authentication).")
     password: SecretStr | None = Field(default=None, description="Password; better: password_file.")
     password_file: FilePath | None = Field(
@@ -618,9 +625,8 @@ class MembersSection(Section):
     panes_topic: str = Field(default="driftd.panes", description="What members read, for the owner of each model.")
     plans_topic: str = Field(default="driftd.plans", description="What owners tell readers. One partition is enough.")
     state_topic: str = Field(default="driftd.state", description="State of readers and owners; compacted.")
-    address: str | None = Field(
+    address: Url | None = Field(
         default=None,
-        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
         description="Where the command line reaches this member for what another was asked to do. Unset: as "
         "`http.listen` says, under the host's name where that is all addresses.",
     )
@@ -638,14 +644,12 @@ class HttpSection(Section):
         description="Names under which clients may reach driftd (HTTP's Host), besides localhost and addresses. Unset: "
         "none where it listens on 127.0.0.1, else any.",
     )
-    runbooks: str | None = Field(
+    runbooks: Url | None = Field(
         default=None,
-        pattern=_URL,
         description="Base URL of the runbooks that web pages and alerts link to. Unset: the pages have no links.",
     )
-    external_url: str | None = Field(
+    external_url: Url | None = Field(
         default=None,
-        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
         description="Address under which people reach driftd's pages: alerts link to incidents there. Unset: no links.",
     )
 
@@ -692,12 +696,11 @@ class FindingsSection(Section):
 
 
 class RulesSection(Section):
-    dashboards: str = Field(
-        default="https://grafana.example.com", pattern=_URL, description="Base URL of Grafana, for links of alerts."
+    dashboards: Url = Field(
+        default="https://grafana.example.com", description="Base URL of Grafana, for links of alerts."
     )
-    job: str = Field(
+    job: Annotated[str, matching(r"[\w./:-]+", "letters, digits and one of . / : - _")] = Field(
         default="driftd",
-        pattern=r"^[\w./:-]+$",
         description="Label `job` of driftd's series, as Prometheus scrapes them.",
     )
     disabled: Annotated[tuple[str, ...], Several] = Field(
@@ -718,15 +721,17 @@ class FieldMapping(Section):
     value: str | float | bool | None = None
     unit: Literal["s", "ms", "us", "ns"] | None = None
     type: Literal["number", "text"] | None = None
+    zone: Literal["UTC"] | None = None
 
 
 class FeaturesMapping(Section):
-    """What is under a path, lists by names, and single values by path."""
+    """What is under a path or has a prefix, lists by names, and single values by path."""
 
     under: str | None = None
     names: Annotated[tuple[Name, ...], Several] = ()
     paths: dict[Name, str] = Field(default_factory=dict)
     ignore: Annotated[tuple[str, ...], Several] = ()
+    prefix: Annotated[str, Field(max_length=64)] = ""
 
 
 MappedField = Annotated[FieldMapping, Mapped]
@@ -743,11 +748,13 @@ class MappingFields(Section):
     version: MappedField | None = Field(default=None, description="Path of the model's version, or `{value: ...}`.")
     time: MappedField | None = Field(
         default=None,
-        description="Path of the time: RFC 3339, or a number; `{path: ts, unit: ms}` if it is not of seconds.",
+        description="Path of the time: RFC 3339, or a number; `{path: ts, unit: ms}` if it is not of seconds, "
+        "`{path: ts, zone: UTC}` if it has no offset.",
     )
     features: Annotated[FeaturesMapping, Under] | None = Field(
         default=None,
-        description="Path that the features are under, or a mapping with `under`, `names`, `paths`, `ignore`.",
+        description="Path that the features are under, or a mapping with `under`, `prefix`, `names`, `paths`, "
+        "`ignore`.",
     )
     variant: MappedField | None = Field(default=None, description="Path of the variant, or `{value: ...}`.")
     unit: MappedField | None = Field(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -61,12 +62,19 @@ def spell_moment(at: float) -> str:
 def stretch(value: Any) -> Any:
     """``2026-12-24/2026-12-27 Christmas`` is short for a mapping with from, to and why."""
     if not isinstance(value, str):
-        return value
+        return _or_mapping(value, "FROM/TO, such as 2026-12-24/2026-12-27,")
     times, _, why = value.strip().partition(" ")
     first, slash, last = times.partition("/")
     if not slash:
         raise ValueError("expected FROM/TO, such as 2026-12-24/2026-12-27")
     return {"from": first, "to": last, "why": why.strip()}
+
+
+def _or_mapping(value: Any, short: str) -> Any:
+    """What may be given in short, or in full."""
+    if isinstance(value, Mapping | BaseModel):
+        return value
+    raise ValueError(f"expected {short} or a mapping")
 
 
 def _several(value: Any) -> Any:
@@ -90,12 +98,12 @@ def _positive(value: float) -> float:
 
 def _named(value: Any) -> Any:
     """``psi`` is short for ``{kind: psi}``."""
-    return {"kind": value} if isinstance(value, str) else value
+    return {"kind": value} if isinstance(value, str) else _or_mapping(value, "a detector's name")
 
 
 def _typed(value: Any) -> Any:
     """``numeric`` is short for ``{type: numeric}``."""
-    return {"type": value} if isinstance(value, str) else {} if value is None else value
+    return {"type": value} if isinstance(value, str) else _or_mapping({} if value is None else value, "a type")
 
 
 def _object(value: str) -> Any:
@@ -110,12 +118,12 @@ def _object(value: str) -> Any:
 
 def _mapped(value: Any) -> Any:
     """``request.id`` is short for ``{path: request.id}``."""
-    return _object(value) or {"path": value} if isinstance(value, str) else value
+    return _object(value) or {"path": value} if isinstance(value, str) else _or_mapping(value, "a path")
 
 
 def _under(value: Any) -> Any:
     """``request.inputs`` is short for ``{under: request.inputs}``."""
-    return _object(value) or {"under": value} if isinstance(value, str) else value
+    return _object(value) or {"under": value} if isinstance(value, str) else _or_mapping(value, "a path")
 
 
 def split_address(value: str) -> tuple[str, int]:
@@ -188,6 +196,18 @@ def _path(value: Any) -> Any:
     return value
 
 
+def matching(pattern: str, expected: str) -> AfterValidator:
+    """Text of a pattern, with what is expected in words."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return AfterValidator(check)
+
+
 Seconds = Annotated[float, BeforeValidator(seconds)]
 PositiveSeconds = Annotated[float, AfterValidator(_positive), BeforeValidator(seconds)]
 Several = BeforeValidator(_several)
@@ -204,4 +224,7 @@ Topic = Annotated[str, AfterValidator(_topic)]
 RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
 TokenUrl = Annotated[str, AfterValidator(_token_url)]
 HostName = Annotated[str, AfterValidator(_host_name)]
+Url = Annotated[
+    str, matching(r"https?://[^\s/@'\"]+(/[^\s'\"]*)?", "a URL such as https://driftd.example, without a login")
+]
 FilePath = Annotated[Path, BeforeValidator(_path)]

@@ -32,6 +32,7 @@ _OF_FIELDS: Final = frozenset(
 )
 """The reasons whose details begin with a field."""
 _VALUE: Final = re.compile(r"(got|begins) .*")
+_TEXT: Final = re.compile(r'"[^"]*"?')
 _PLACE: Final = "feature "
 
 
@@ -119,5 +120,9 @@ def _example(r: Reject) -> str:
 
 
 def shape(text: str) -> str:
-    """Without values: what was got has 9 in place of each digit."""
-    return _VALUE.sub(lambda got: re.sub(r"\d", "9", got.group()), text)
+    """Without values: what was got has 9 in place of each digit, and x in place of each letter of a text."""
+    return _VALUE.sub(lambda got: _TEXT.sub(_lettered, re.sub(r"\d", "9", got.group())), text)
+
+
+def _lettered(text: re.Match[str]) -> str:
+    return re.sub(r"[^\W\d]", "x", text.group())

@@ -19,7 +19,7 @@ from msgspec.json import Decoder, encode
 
 from driftd.core.event import RejectReason
 from driftd.decode.json.strict import DECODE_ERRORS, Refused, malformed
-from driftd.decode.protocol import answer_of, answered, body_of, features_of, requested_of, some
+from driftd.decode.protocol import answer_of, answered, body_of, by_name, features_of, requested_of, some
 
 Rows = tuple[bytes, ...]
 """Members of an event, without braces, for each row."""
@@ -109,7 +109,7 @@ def named_row(row: Raw, columns: Sequence[str]) -> bytes:
     values = _list.decode(row) if bytes(row)[:1] == b"[" else [row]
     if len(values) != len(columns):
         raise Refused(RejectReason.ROWS_DIFFER, f"{len(columns)} columns, and a row of {len(values)} values")
-    return encode(dict(zip(columns, values, strict=True)))
+    return encode(by_name(columns, values, "columns"))
 
 
 def _inputs(inputs: Raw, data: bytes, *, listed: bool) -> Sequence[bytes]:
@@ -122,7 +122,7 @@ def _inputs(inputs: Raw, data: bytes, *, listed: bool) -> Sequence[bytes]:
         if len(sizes) > 1:
             raise Refused(RejectReason.ROWS_DIFFER, f"inputs: columns of {min(sizes)} and of {max(sizes)} rows")
         rows = zip(*columns.values(), strict=True)
-        return [b'"features":' + encode(dict(zip(columns, row, strict=True))) for row in rows]
+        return [b'"features":' + encode(by_name([*columns], row, "inputs")) for row in rows]
     items = _list.decode(inputs)
     if items and bytes(items[0])[:1] == b"{" and b'"datatype"' in bytes(items[0]):
         return requested_of(body_of(data), listed=listed)

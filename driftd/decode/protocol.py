@@ -17,7 +17,7 @@ from msgspec import Raw, Struct, ValidationError
 from msgspec.json import Decoder, encode
 
 from driftd.core.event import MAX_NAME_BYTES, RejectReason
-from driftd.decode.json.strict import DECODE_ERRORS, Refused, expected_in, malformed
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, expected_in, malformed, shown
 
 _NULL: Final = Raw(b"null")
 _PREDICTED: Final = ("predict", "prediction", "predictions", "predicted_label", "label", "class", "predicted_value")
@@ -175,10 +175,19 @@ def _features(tensors: Sequence[Tensor], *, listed: bool) -> Iterator[bytes]:
         return
     names = [name for t in tables for name in _names(t)]
     if len(names) == len(tables):  # a column each
-        yield from (encode(dict(zip(names, row, strict=True))) for row in zip(*(t.values for t in tables), strict=True))
+        yield from (encode(by_name(names, row, "inputs")) for row in zip(*(t.values for t in tables), strict=True))
         return
     for i in range(tables[0].rows):
-        yield encode(dict(zip(names, (value for t in tables for value in t.row(i)), strict=True)))
+        yield encode(by_name(names, [value for t in tables for value in t.row(i)], "inputs"))
+
+
+def by_name(names: Sequence[str], values: Sequence[Any], where: str) -> dict[str, Any]:
+    """As many values as names. Raises Refused where two have one name: only one of them could be a feature."""
+    out = dict(zip(names, values, strict=True))
+    if len(out) < len(names):
+        doubled = next(name for i, name in enumerate(names) if name in names[:i])
+        raise Refused(RejectReason.WRONG_TYPE, f"{where}: two of the name {shown(doubled)}")
+    return out
 
 
 def _names(table: _Table) -> list[str]:
@@ -198,7 +207,7 @@ def _answers(tensors: Sequence[Tensor]) -> Iterator[bytes]:
         if scored is not None:
             members["score"] = _score(scored, i)
         if len(tables) > 1:
-            members["outputs"] = {t.name: _value(t, i) for t in tables}
+            members["outputs"] = by_name([t.name for t in tables], [_value(t, i) for t in tables], "outputs")
         yield encode(members)[1:-1]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from driftd.core.event import RecordBatch
 from driftd.decode import format_names
+from driftd.decode.formats import mlserver
 from driftd.decode.mapping.propose import Proposal
-from driftd.decode.opening import each
+from driftd.decode.opening import PATH, each
 
 
 def recognised(records: Sequence[RecordBatch]) -> Proposal | None:
@@ -24,4 +25,11 @@ def recognised(records: Sequence[RecordBatch]) -> Proposal | None:
         if 2 * count > sum(map(len, records)):
             module = modules[name]
             return Proposal([module.TITLE], {"format": name, **module.PROPOSED}, [*module.REMARKS])
+    if not found and mlserver.are_bodies(value for batch in records if not _headed(batch) for value in batch.values):
+        title = f"{mlserver.TITLE} (open inference protocol V2)"
+        return Proposal([title], {"format": "mlserver"}, [*mlserver.OF_BODIES])
     return None
+
+
+def _headed(batch: RecordBatch) -> bool:
+    return any(name != PATH for headers in batch.headers or () for name, _ in headers)

@@ -25,11 +25,13 @@ MOST_SCHEMAS: Final = 1000
 """Compiled at a time. Chosen: more than a topic has."""
 _GUID: Final = 16
 _GLUE, _PLAIN, _ZLIB = 3, 0, 5
+GLUE: Final = "glue"
+"""Kind of a schema of AWS Glue, whose registry takes signed requests alone: driftd does not ask it."""
 
 
 class SchemaRef(NamedTuple):
     """``kind``: ``id`` (of a frame), ``guid``, ``global`` or ``content`` (Apicurio's, where it says which),
-    ``glue`` (AWS, which nobody here asks).
+    ``glue``.
     """
 
     kind: str
@@ -43,12 +45,13 @@ class SchemaRef(NamedTuple):
 class RegisteredSchema:
     """``type``: AVRO, PROTOBUF or JSON; "" where the registry does not say (Apicurio). ``text``: as the registry has
     it, of Protobuf a FileDescriptorProto in base64. ``references``: by the names that the text has for them, in an
-    order in which each comes after those that it refers to itself.
+    order in which each comes after those that it refers to itself. ``glue``: AWS Glue's serializers wrote the records.
     """
 
     type: str
     text: str
     references: Mapping[str, str] = field(default_factory=dict)
+    glue: bool = False
 
 
 class Registry(Protocol):
@@ -119,7 +122,7 @@ def _glued(value: bytes, limits: Limits) -> tuple[SchemaRef, bytes]:
     """AWS Glue's: 03, 00 or 05 (zlib), a UUID, the data. Raises Refused."""
     if len(value) <= 2 + _GUID or value[1] not in {_PLAIN, _ZLIB}:
         raise _bad("no frame of AWS Glue's schema registry: expected 3, then 0 or 5, and a UUID")
-    ref, data = SchemaRef("glue", str(UUID(bytes=value[2 : 2 + _GUID]))), value[2 + _GUID :]
+    ref, data = SchemaRef(GLUE, str(UUID(bytes=value[2 : 2 + _GUID]))), value[2 + _GUID :]
     if value[1] == _PLAIN:
         return ref, data
     unpacking = zlib.decompressobj()
@@ -156,7 +159,7 @@ class Registered:
         if len(self._known) > MOST_SCHEMAS:
             self._known = {ref: known for ref, known in self._known.items() if ref in refs}
         for ref in refs:
-            if ref not in self._known and ref.kind != "glue":
+            if ref not in self._known:
                 self._load(ref)
 
     def _load(self, ref: SchemaRef) -> None:
@@ -176,11 +179,12 @@ class Registered:
 
     def read(self, record: Record) -> bytes:
         framed = unframed(record, self.limits)
-        if framed.ref.kind == "glue":
-            raise _bad("framed by AWS Glue's schema registry, which driftd does not ask; JSON behind it is jsonschema")
         decode = self._known.get(framed.ref)
+        if decode is None and framed.ref.kind == GLUE:
+            need = f"put schema version {framed.ref.value} into schema_registry.folder; JSON behind it is jsonschema"
+            raise _bad(f"framed by AWS Glue's schema registry, which driftd does not ask: {need}")
         if decode is None:
-            where = "the registry has none" if self.limits.registry else "schema_registry.url is not set"
+            where = "the registry has none" if self.limits.registry else "neither schema_registry.url nor folder is set"
             raise Refused(RejectReason.UNKNOWN_SCHEMA, f"{framed.ref}: {where}")
         if isinstance(decode, Refused):
             raise Refused(decode.reason, decode.detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from struct import Struct
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,17 @@ from driftd.decode.json.strict import Refused
 _VARINT, _BYTES = 0, 2
 _FIXED: Final = {1: 8, 5: 4}
 """Bytes of the kinds whose numbers have as many as that."""
+
+
+SINGLE: Final = {
+    "<?": Struct("<?"),
+    "<f2": Struct("<e"),
+    "<f4": Struct("<f"),
+    "<f8": Struct("<d"),
+    **{f"<i{size}": Struct(f"<{code}") for size, code in zip((1, 2, 4, 8), "bhiq", strict=True)},
+    **{f"<u{size}": Struct(f"<{code}") for size, code in zip((1, 2, 4, 8), "BHIQ", strict=True)},
+}
+"""What reads one number, by numpy's name of its kind."""
 
 
 class Varints:
@@ -75,8 +87,11 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def packed(data: bytes, kind: str) -> list[Any]:
-    """NaN and infinity are null in JSON, and missing."""
-    require_whole(data, np.dtype(kind).itemsize)
+    """NaN and infinity are null in JSON, and missing. ``kind`` as numpy has it."""
+    single = SINGLE[kind]
+    if len(data) == single.size:  # as tensors of a single row have: numpy takes four times as long for it
+        return [*single.unpack(data)]
+    require_whole(data, single.size)
     out: list[Any] = np.frombuffer(data, kind).tolist()
     return out
 

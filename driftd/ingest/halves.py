@@ -133,7 +133,7 @@ class Halves:
         self.size -= half.size
 
     def _count(self, model: str) -> CallCounts:
-        if model not in self.counts and len(self.counts) >= MOST_MODELS:
+        if not model or (model not in self.counts and len(self.counts) >= MOST_MODELS):
             return CallCounts()
         return self.counts.setdefault(model, CallCounts())
 

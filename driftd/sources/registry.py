@@ -19,7 +19,7 @@ from urllib import error, parse, request
 
 from driftd.core.errors import ConfigError, SourceError
 from driftd.core.text import clean
-from driftd.decode.registry import RegisteredSchema, SchemaRef
+from driftd.decode.registry import GLUE, RegisteredSchema, SchemaRef
 from driftd.sources.proto_text import NotCompiled, compiled, is_text
 
 SETTING: Final = "schema_registry"
@@ -55,6 +55,8 @@ class HttpRegistry:
     """Until when nobody is asked, how long the pause is, and why."""
 
     def load(self, ref: SchemaRef, *, serialized: bool) -> RegisteredSchema | str:
+        if ref.kind == GLUE:
+            return "AWS Glue's registry is not asked"
         key, now = (ref, serialized), self.clock()
         if key in self._kept:
             self._kept.move_to_end(key)

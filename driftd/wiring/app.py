@@ -27,6 +27,7 @@ from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.segmenting import Segmenting
 from driftd.core.window import Windows
 from driftd.decode import Codec, Limits, codec_of
+from driftd.decode.registry import Registry
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for, registry
 from driftd.engine.daemon import LEARNED_BY
@@ -42,6 +43,7 @@ from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.sinks.redaction import Redact, dropped, hashed
 from driftd.sources.registry import HttpRegistry, basic
+from driftd.sources.schema_files import FolderRegistry
 from driftd.sources.secret_file import secret_now
 
 if TYPE_CHECKING:
@@ -228,7 +230,13 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def registry_of(settings: Settings) -> HttpRegistry | None:
+def registry_of(settings: Settings) -> Registry | None:
+    r = settings.schema_registry
+    asked = _asked(settings)
+    return asked if r.folder is None else FolderRegistry(r.folder, asked)
+
+
+def _asked(settings: Settings) -> HttpRegistry | None:
     r = settings.schema_registry
     if r.url is None:
         return None

@@ -122,24 +122,21 @@ def test_a_daemon_that_is_killed_between_the_halves_joins_each_call_once(
     assert daemon.balanced()
 
 
-def test_avro_waits_for_its_registry_and_loses_nothing(
-    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
-) -> None:
-    topic = kafka.create_topic("avro", configs=TOPIC)
-    parsed = fastavro.parse_schema(json.loads(json.dumps(EVENT)))
-    rng = random.Random(5)
-    values = []
-    for i in range(CALLS):
-        amount = rng.gauss(100, 20) * (10 if i >= CALLS // 2 else 1)
+def avro_values(schema: Any, number: int, calls: Iterable[int]) -> list[bytes]:
+    """Amounts that in the second half of all calls are ten times as large."""
+    parsed, values = fastavro.parse_schema(json.loads(json.dumps(schema))), []
+    for i in calls:
+        amount = random.Random(i).gauss(100, 20) * (10 if i >= CALLS // 2 else 1)
         out = io.BytesIO()
         moved = datetime.fromtimestamp(START + i / 100, UTC)
         event = {"model": "fraud", "time": moved, "features": {"amount": amount}, "prediction": i % 2}
         fastavro.schemaless_writer(out, parsed, event)
-        values.append(b"\x00\x00\x00\x00\x07" + out.getvalue())
-    kafka.produce(topic, values, timestamp_ms=int(1000 * (START + CALLS / 100)))
-    registry = Registry()
-    registry.schema(7, json.dumps(EVENT))
-    settings: dict[str, Any] = {
+        values.append(b"\x00" + number.to_bytes(4) + out.getvalue())
+    return values
+
+
+def of_registry(kafka: Broker, topic: str, registry: Registry) -> dict[str, Any]:
+    return {
         "kafka": {"bootstrap_servers": kafka.bootstrap, "topics": [topic], "group_id": topic, "start": "earliest"},
         "schema_registry": {"url": registry.url},
         "mapping": {"format": "avro"},
@@ -147,7 +144,17 @@ def test_avro_waits_for_its_registry_and_loses_nothing(
         "windows": {"window_seconds": 1, "pane_seconds": 0.25, "min_events": 100, "out_of_orderness_seconds": 1},
         "detectors": {"numeric": ["psi"]},
     }
-    daemon = DriftdProcess(tmp_path, settings)
+
+
+def test_avro_waits_for_its_registry_and_loses_nothing(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("avro", configs=TOPIC)
+    stamp = int(1000 * (START + CALLS / 100))
+    kafka.produce(topic, avro_values(EVENT, 7, range(CALLS)), timestamp_ms=stamp)
+    registry = Registry()
+    registry.schema(7, json.dumps(EVENT))
+    daemon = DriftdProcess(tmp_path, of_registry(kafka, topic, registry))
     daemons.append(daemon)
     daemon.start()
     daemon.wait(lambda: "reading waits, nothing is lost" in daemon.log, "the registry to be missed")
@@ -160,6 +167,49 @@ def test_avro_waits_for_its_registry_and_loses_nothing(
         assert daemon.balanced()
         assert daemon.value("driftd_events_total", outcome="accepted") == CALLS
         assert registry.asked == ["/schemas/ids/7"]
+        daemon.wait(lambda: any(f["feature"] == "amount" for f in daemon.findings().values()), "a finding")
+    finally:
+        registry.stop()
+
+
+def test_a_registry_that_goes_down_during_a_run_stops_what_is_new_alone_and_loses_nothing(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    """Schema 7 was asked for before; a producer with schema 8 starts while the registry is away.
+
+    calls     0 ... 1000  1000 ... 1500  1500 ... 2000    2000 ... 3000
+    schema    7           7              8                7
+    registry  up          down           down             up again
+    """
+    topic = kafka.create_topic("avro-during", configs=TOPIC)
+    stamp = int(1000 * (START + CALLS / 100))
+    registry = Registry()
+    registry.schema(7, json.dumps(EVENT))
+    registry.schema(8, json.dumps(EVENT | {"doc": "the next one"}))
+    registry.start()
+    daemon = DriftdProcess(tmp_path, of_registry(kafka, topic, registry))
+    daemons.append(daemon)
+    daemon.start()
+    kafka.produce(topic, avro_values(EVENT, 7, range(1000)), timestamp_ms=stamp)
+    daemon.wait_received(1000)
+    registry.stop()
+    try:
+        kafka.produce(topic, avro_values(EVENT, 7, range(1000, 1500)), timestamp_ms=stamp)
+        daemon.wait_received(1500)
+        assert "reading waits" not in daemon.log
+        kafka.produce(topic, avro_values(EVENT, 8, range(1500, 2000)), timestamp_ms=stamp)
+        daemon.wait(lambda: "reading waits, nothing is lost" in daemon.log, "the registry to be missed")
+        assert daemon.value("driftd_events_received_total") == 1500
+        assert daemon.alive
+    finally:
+        registry.start()
+    try:
+        kafka.produce(topic, avro_values(EVENT, 7, range(2000, CALLS)), timestamp_ms=stamp)
+        daemon.wait_received(CALLS)
+        assert daemon.value("driftd_events_total", outcome="accepted") == CALLS
+        assert daemon.balanced()
+        assert registry.asked[:1] == ["/schemas/ids/7"]
+        assert {*registry.asked[1:]} == {"/schemas/ids/8"}
         daemon.wait(lambda: any(f["feature"] == "amount" for f in daemon.findings().values()), "a finding")
     finally:
         registry.stop()

@@ -21,7 +21,7 @@ from driftd.decode.limits import Limits
 from driftd.decode.mapping.spec import RecordMapping
 from driftd.decode.opening import EachRecord, Read, Record, events_of_call, lists_rows
 from driftd.decode.payload import Rows
-from driftd.decode.protocol import answered, features_of, some
+from driftd.decode.protocol import answered, by_name, features_of, some
 from driftd.decode.registry import checked
 from driftd.decode.wire import Message, fields, text_in
 
@@ -78,7 +78,7 @@ def _rows(table: Mapping[str, Any], *, listed: bool) -> Rows:
     for row in _data(table):
         if columns and not listed:
             _require_as_many(columns, row)
-            out.append(b'"features":' + encode(dict(zip(columns, row, strict=True))))
+            out.append(b'"features":' + encode(by_name(columns, row, "columns")))
         else:
             out.append(b'"features":' + features_of(encode(row), listed=listed))
     return tuple(out)
@@ -90,7 +90,7 @@ def _answers(table: Mapping[str, Any]) -> Rows:
     for row in _data(table):
         if len(columns) > 1:
             _require_as_many(columns, row)
-            out.append(answered(encode(dict(zip(columns, row, strict=True)))))
+            out.append(answered(encode(by_name(columns, row, "columns"))))
         else:
             out.append(answered(encode(row)))
     return tuple(out)

@@ -43,12 +43,16 @@ def _compiled(schema: RegisteredSchema) -> Decode:
     if schema.type not in {"PROTOBUF", ""}:
         raise Refused(RejectReason.UNKNOWN_SCHEMA, f"is of {schema.type.title()}, and mapping.format is protobuf")
     places: dict[tuple[int, ...], Any] = {}
-    find, names = _messages(schema)
+    find, top = _messages(schema)
+    names, by_name = [one.name for one in top], _in_order(top) if schema.glue else []
 
     def decode(data: bytes, rest: bytes | None) -> bytes:
         from google.protobuf.message import DecodeError  # noqa: PLC0415  an extra
 
-        place, behind = _named(data, rest, names) if not schema.type else _indexed(data, rest)
+        if schema.glue:
+            place, behind = _numbered(data, by_name)
+        else:
+            place, behind = _named(data, rest, names) if not schema.type else _indexed(data, rest)
         if place not in places:
             places[place] = find(place)
         message = places[place]()
@@ -61,8 +65,8 @@ def _compiled(schema: RegisteredSchema) -> Decode:
     return decode
 
 
-def _messages(schema: RegisteredSchema) -> tuple[Callable[[tuple[int, ...]], Any], Sequence[str]]:
-    """What finds a message's class by its place in the schema; names of those that are in no other. Raises Refused."""
+def _messages(schema: RegisteredSchema) -> tuple[Callable[[tuple[int, ...]], Any], Sequence[Any]]:
+    """What finds a message's class by its place in the schema; those that are in no other. Raises Refused."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415
     from google.protobuf.message import DecodeError  # noqa: PLC0415
 
@@ -90,7 +94,7 @@ def _messages(schema: RegisteredSchema) -> tuple[Callable[[tuple[int, ...]], Any
             level = list(found.nested_types)
         return message_factory.GetMessageClass(found)
 
-    return find, [one.name for one in top]
+    return find, top
 
 
 def _add_known(name: str, pool: Any, default: Any) -> None:
@@ -113,6 +117,25 @@ def _add_known(name: str, pool: Any, default: Any) -> None:
         for other in file.dependencies:
             _add_known(other.name, pool, default)
         pool.AddSerializedFile(file.serialized_pb)
+
+
+def _in_order(top: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Places of all messages, nested ones too, in the order of their full names: as AWS Glue numbers them."""
+    level: list[tuple[tuple[int, ...], Any]] = [((i,), one) for i, one in enumerate(top)]
+    found: list[tuple[tuple[int, ...], Any]] = []
+    while level:
+        found += level
+        level = [((*place, i), inner) for place, one in level for i, inner in enumerate(one.nested_types)]
+    return [place for place, _ in sorted(found, key=lambda entry: entry[1].full_name)]
+
+
+def _numbered(data: bytes, places: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], bytes]:
+    """The message's place in the schema, and the message, of AWS Glue's serializers."""
+    reader = Varints(data)
+    number = reader.varint()
+    if number >= len(places):
+        raise Refused(RejectReason.UNDECODABLE, f"the schema has {len(places)} messages, and none of number {number}")
+    return places[number], data[reader.at :]
 
 
 def _indexed(data: bytes, rest: bytes | None) -> tuple[tuple[int, ...], bytes]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -27,7 +28,7 @@ from driftd.decode.opening import EachRecord, Read, Record, events_of_call, list
 from driftd.decode.payload import Rows
 from driftd.decode.protocol import Body, Tensor, answer_of, requested_of, some
 from driftd.decode.registry import checked
-from driftd.decode.wire import Message, fields, integers, packed, require_whole, signed, text_in
+from driftd.decode.wire import SINGLE, Message, fields, integers, packed, require_whole, signed, text_in
 
 TITLE: Final = "TensorFlow Serving prediction log"
 PROPOSED: Final[Mapping[str, Any]] = {}
@@ -55,6 +56,8 @@ _MOST_KNOWN: Final = 4096
 """Beginnings of tensors, and model specs, that are remembered. Chosen: more than models have inputs."""
 _LONGEST_KNOWN: Final = 512
 """Bytes of one, so that all of them take 2 MB at the most."""
+_ONE_ROW: Final[tuple[list[int], ...]] = ([], [1], [1, 1])
+"""Shapes of one row and one column."""
 _SERIALIZED: Final = frozenset({"examples", "inputs", "input", "input_example_tensor", "serialized_examples"})
 """Names of tensors of text that hold serialized tf.Example."""
 _CLASSIFY, _REGRESS, _PREDICT = 2, 3, 6
@@ -104,6 +107,8 @@ class _Serving:
             tensor = entry.inner(2)
             if entry.text(1) in _SERIALIZED and tensor.whole(_DTYPE) == _STRING:
                 return tuple(_features_of(example) for example in tensor.several(_TEXTS))
+        if not self.named and (single := self.tensors.single(entries)) is not None:
+            return (b'"features":' + encode(single),)
         return requested_of(Body(inputs=self.tensors.read(entries)), listed=self.named)
 
     def _predicted(self, told: Message) -> Rows:
@@ -169,13 +174,17 @@ def _feature(feature: Message) -> list[Any]:
 
 
 class _Begin(NamedTuple):
-    """How an entry begins, and what that says of it: ``field`` is the tensor's whose bytes come then, up to its end."""
+    """How an entry begins, and what that says of it: ``field`` is the tensor's whose bytes come then, up to its end.
+    ``single`` reads these where they are one number; ``text``: they are one text.
+    """
 
     data: bytes
     name: str
     kind: int
     shape: list[int]
     field: int
+    single: Struct | None
+    text: bool
 
 
 @dataclass(slots=True)
@@ -190,6 +199,22 @@ class _Tensors:
     def read(self, entries: Sequence[bytes]) -> list[Tensor]:
         """In order of their names: Protobuf's maps have none."""
         return sorted(map(self._one, entries), key=_name)
+
+    def single(self, entries: Sequence[bytes]) -> dict[str, Any] | None:
+        """The values by name of tensors that have one value each; None where that is not known of all of them."""
+        out: dict[str, Any] = {}
+        known = self.known
+        for entry in entries:
+            begin = known.get((entry[: 2 + entry[1]], len(entry))) if len(entry) > 1 else None
+            if begin is None or not entry.startswith(begin.data):
+                return None
+            if begin.single is not None:
+                (out[begin.name],) = begin.single.unpack_from(entry, len(begin.data))
+            elif begin.text:
+                out[begin.name] = text_in(entry[len(begin.data) :])
+            else:
+                return None
+        return dict(sorted(out.items())) if 0 < len(out) == len(entries) else None
 
     def _one(self, entry: bytes) -> Tensor:
         place = entry[: 2 + entry[1]] if len(entry) > 1 else b"", len(entry)
@@ -206,7 +231,9 @@ class _Tensors:
             number, last = values[0]
             if isinstance(last, bytes) and [*fields(entry)][-1][0] == 2:
                 data = entry[: len(entry) - len(last)]
-                _remember(self.known, place, _Begin(data, name, kind, shape, number), len(data))
+                text = kind == _STRING and number == _TEXTS and shape in _ONE_ROW
+                begin = _Begin(data, name, kind, shape, number, _single(number, kind, shape, last), text)
+                _remember(self.known, place, begin, len(data))
         return self._tensor(name, kind, shape, values)
 
     def _tensor(self, name: str, kind: int, shape: list[int], parts: Sequence[tuple[int, Any]]) -> Tensor:
@@ -226,6 +253,14 @@ class _Tensors:
         if 0 < len(values) < size <= self.most:  # the last value stands for all that follow
             values += [values[-1]] * (size - len(values))
         return Tensor(name=name, shape=shape or [len(values)], data=values)
+
+
+def _single(number: int, kind: int, shape: list[int], data: bytes) -> Struct | None:
+    """What reads the values of a tensor of one row, where they are one number; else None."""
+    name = _TYPES.get(kind, "") if number == _CONTENT else _LISTS.get(number, "")
+    one = SINGLE.get(name)
+    fits = one is not None and one.size == len(data) and shape in _ONE_ROW and _TYPES.get(kind) == name
+    return one if fits else None
 
 
 def _name(tensor: Tensor) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 from driftd.core.event import Decoded, RecordBatch, Reject, Schema, Withheld
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
-from driftd.decode.mapping.hints import with_hints
+from driftd.decode.mapping.hints import Explaining
 from driftd.decode.mapping.shape import MappedShape
 from driftd.decode.mapping.spec import JSON, RecordMapping
 from driftd.decode.opening import GROWS, Opener, is_plain
@@ -33,14 +33,13 @@ class _Topic:
 
     opener: Opener
     codec: JsonCodec
-    mapping: RecordMapping | None
+    explaining: Explaining
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: Halves | None = None) -> Decoded:
         unwrapped = self.opener.open(records, Halves() if halves is None else halves)
         decoded = self.codec.decode(records, schemas, unwrapped=unwrapped)
         if decoded.rejects:
-            values = records.values if unwrapped is None else unwrapped.values
-            decoded = replace(decoded, rejects=with_hints(decoded.rejects, values, self.mapping))
+            decoded = replace(decoded, rejects=self.explaining.explained(decoded.rejects, records, unwrapped))
         return decoded
 
     def prepare(self, records: RecordBatch) -> None:
@@ -84,9 +83,10 @@ class EventsCodec:
         opener: Opener = module.opener(given, limits)
         if given.format != JSON:
             limits = replace(limits, record_bytes=GROWS * limits.record_bytes)
+        explaining = Explaining(mapping, limits)
         if mapping is None or (mapping.format != JSON and is_plain(mapping)):
-            return _Topic(opener, JsonCodec(limits), mapping)
-        return _Topic(opener, JsonCodec(limits, shape=MappedShape(mapping, limits)), mapping)
+            return _Topic(opener, JsonCodec(limits), explaining)
+        return _Topic(opener, JsonCodec(limits, shape=MappedShape(mapping, limits)), explaining)
 
 
 def explained(decoded: Decoded, refused: Mapping[int, Withheld]) -> Decoded:

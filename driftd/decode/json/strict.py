@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import DecodeError, MsgspecError, Raw, ValidationError, defstruct
-from msgspec.json import Decoder
+from msgspec.json import Decoder, encode
 
 from driftd.core.event import Kind, RejectReason, Schema
 from driftd.decode.fields import COST_NAMES, FIELDS, MOST_COST, Holds
@@ -198,16 +198,20 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
     time = _decode(_time, fields.time, "time", _EXPECTED_TIME, limits, RejectReason.BAD_TIME)
     features = _features(fields.features, schema, limits)
     event = StrictEnvelope(
-        owner=model, time=_event_time(time, limits, context), features=features.values, refused=features.refused
+        owner=model,
+        time=_event_time(time, fields.time, limits, context),
+        features=features.values,
+        refused=features.refused,
     )
     for (name, decoder, expected, signed), raw in zip(_READERS[schema.prediction], _raws(fields), strict=True):
         if raw is not _NULL:  # the field is there
             value = _decode(decoder, raw, name, expected, limits)
             if not signed and value is not None and value < 0:
-                raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got a negative number")
+                number = got(raw, limits, quoted=True) if limits.show_values else "a negative number"
+                raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got {number}")
             setattr(event, name, value)
     if event.cost:
-        _require_costs(event.cost)
+        _require_costs(event.cost, limits)
     if isinstance(event.prediction, list) and math.isinf(math.hypot(*event.prediction)):
         raise Refused(RejectReason.NOT_FINITE, "prediction: the norm of the list is beyond the range of a float")
     if event.features is not None or event.prediction is not None:
@@ -218,11 +222,12 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
     raise Refused(RejectReason.MISSING_FIELD, f"features: {wanted}")
 
 
-def _require_costs(cost: Mapping[str, float | None]) -> None:
+def _require_costs(cost: Mapping[str, float | None], limits: Limits) -> None:
     for name, value in cost.items():
         if name in COST_NAMES and value is not None and not 0 <= value <= MOST_COST:
-            what = "0 or more, got a negative number" if value < 0 else f"at most {MOST_COST:,.0f}"
-            raise Refused(RejectReason.WRONG_TYPE, f"cost.{name}: expected {what}")
+            wanted = "0 or more" if value < 0 else f"at most {MOST_COST:,.0f}"
+            number = f"{value:g}" if limits.show_values else "a negative number" if value < 0 else "more"
+            raise Refused(RejectReason.WRONG_TYPE, f"cost.{name}: expected {wanted}, got {number}")
 
 
 def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
@@ -265,10 +270,11 @@ def _refusal(name: str, kind: Kind, raw: Raw, error: Exception, limits: Limits) 
     return why
 
 
-def _event_time(time: float | datetime | None, limits: Limits, context: Context) -> float:
+def _event_time(time: float | datetime | None, raw: Raw, limits: Limits, context: Context) -> float:
     if isinstance(time, datetime):
         if time.tzinfo is None:
-            raise Refused(RejectReason.BAD_TIME, f"time: expected {_EXPECTED_TIME}, got a time without an offset")
+            text = f"{got(raw, limits, quoted=True)}, " if limits.show_values else ""
+            raise Refused(RejectReason.BAD_TIME, f"time: expected {_EXPECTED_TIME}, got {text}a time without an offset")
         time = time.timestamp()
     if time is None:
         time = context.timestamp if math.isnan(context.fallback_time) else context.fallback_time
@@ -277,7 +283,7 @@ def _event_time(time: float | datetime | None, limits: Limits, context: Context)
     if not 0 <= time < LATEST_TIME:
         hint = next((f"; it looks like {unit}" for unit, per in _UNITS if 0 < time / per < LATEST_TIME), "")
         where = "after the year 2200" if time > 0 else "before 1970"
-        number = f"{time:.6g}" if limits.show_values else "a number"
+        number = got(raw, limits, quoted=True) if limits.show_values and raw is not _NULL else "a number"
         raise Refused(RejectReason.BAD_TIME, f"time: expected epoch seconds, got {number}, {where}{hint}")
     if time > context.timestamp + limits.future_seconds:
         ahead = time - context.timestamp
@@ -299,19 +305,54 @@ def _decode(
     try:
         return decoder.decode(raw)
     except DECODE_ERRORS as error:
-        reason, why = _fault(expected, raw, error, limits, reason)
+        reason, why = _fault(expected, raw, error, limits, reason, quoted=True)
+        if inside := _wrong_member(decoder, raw, expected):
+            name, item, wanted = inside
+            where, why = f"{where}.{name}", f"expected {wanted}, got {got(item, limits, quoted=True)}"
         raise Refused(reason, f"{where}: {why}") from None
 
 
+_MEMBERS: Final = {"an object of numbers": "a number", "an object of strings": "a string"}
+_OF_CLASSES: Final = "an object of class to probability"
+
+
+def _wrong_member(decoder: Decoder[Any], raw: Raw, expected: str) -> tuple[str, Raw, str] | None:
+    """Name and value of the first member of an object that has to be of another type, and which; None where it is no
+    object, or none of its members alone is what is wrong.
+    """
+    wanted = "a number" if _OF_CLASSES in expected else _MEMBERS.get(expected)
+    if wanted is None or bytes(raw)[:1] != b"{":
+        return None
+    try:
+        members = _names.decode(raw) or {}
+    except DECODE_ERRORS:
+        return None
+    for name, item in members.items():
+        try:
+            decoder.decode(encode({name: item}))
+        except ValidationError as error:
+            if "out of range" not in str(error):
+                return (name if re.fullmatch(r"[\w.-]{1,64}", name) else shown(name)), item, wanted
+        except DECODE_ERRORS:
+            continue
+    return None
+
+
 def _fault(
-    expected: str, raw: Raw, error: Exception, limits: Limits, reason: RejectReason = RejectReason.WRONG_TYPE
+    expected: str,
+    raw: Raw,
+    error: Exception,
+    limits: Limits,
+    reason: RejectReason = RejectReason.WRONG_TYPE,
+    *,
+    quoted: bool = False,
 ) -> tuple[RejectReason, str]:
     """Why a value is not usable, and in words."""
     if isinstance(error, UnicodeError):
         return RejectReason.NOT_UTF8, "not UTF-8"
     if "out of range" in str(error):
         return RejectReason.NOT_FINITE, "a number beyond the range of a float"
-    return reason, f"expected {expected}, got {got(raw, limits)}"
+    return reason, f"expected {expected}, got {got(raw, limits, quoted=quoted)}"
 
 
 def shown(name: str) -> str:
@@ -325,14 +366,22 @@ _TYPES: Final = {
 _LIKE_A_NUMBER: Final = re.compile(rb'"[-+0-9.,eE%]{1,12}"')
 
 
-def got(raw: bytes | Raw, limits: Limits) -> str:
-    """The type of a JSON value in words. Of a payload nothing is shown but short text that is nearly a number, and not
-    that where no values may be shown.
+_MOST_QUOTED: Final = 40
+"""Characters of a value in a message: a time with its offset, and more than any number has."""
+
+
+def got(raw: bytes | Raw, limits: Limits, *, quoted: bool = False) -> str:
+    """The type of a JSON value in words, or the value where it may be shown: of features short text that is nearly a
+    number, for they hold what people are. ``quoted``: of another field, whose text, number or boolean is shown.
     """
     text = bytes(raw).strip()
-    if limits.show_values and _LIKE_A_NUMBER.fullmatch(text):
-        return text.decode()
-    return _TYPES.get(text[:1], "a number")
+    kind = _TYPES.get(text[:1], "a number")
+    if not limits.show_values:
+        return kind
+    if quoted and text[:1] not in {b"{", b"[", b"n", b""}:
+        value = text.decode(errors="replace")
+        return value if len(value) <= _MOST_QUOTED else f"{value[: _MOST_QUOTED - 3]}..."
+    return text.decode() if _LIKE_A_NUMBER.fullmatch(text) else kind
 
 
 def expected_in(error: ValidationError) -> str:

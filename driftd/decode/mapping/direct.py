@@ -147,6 +147,8 @@ class MappedSchema(CompiledSchema):
         under = None if features.under is None else root.at(features.under)
         alone = under is not None and features.under != ROOT and not picked
         home = under if alone and under is not None else root
+        if features.prefix:  # names that are not known yet cannot be told from those without it
+            raise Indirect
         if features.names:
             if not alone or under is None:
                 raise Indirect
@@ -242,7 +244,7 @@ class MappedSchema(CompiledSchema):
                 if isinstance(source.value, bool):
                     raise Indirect
                 namespace[name] = source.value
-            elif source.type == "text":
+            elif source.type == "text" or source.zone:
                 raise Indirect
             else:
                 kind = float | None if source.type == "number" else self._type(name)

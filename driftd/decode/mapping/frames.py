@@ -12,8 +12,14 @@ _HEADERS: Final = {
     "apicurio.value.globalid": "Apicurio registry (id in a header)",
     "apicurio.value.contentid": "Apicurio registry (id in a header)",
 }
+INSIDE: Final = "mapping.format says what is inside: avro, protobuf or jsonschema"
 _GLUE: Final = 18
 """Bytes before the data: 03, compression, UUID."""
+
+
+def with_article(frame: str) -> str:
+    """``an AWS Glue schema registry, ...``"""
+    return f"{'an' if frame[:1] in 'AEIOU' else 'a'} {frame}"
 
 
 def frame_of(value: bytes | None, headers: Headers | None = None) -> str | None:

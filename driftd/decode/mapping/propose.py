@@ -23,8 +23,13 @@ _MOST_PATHS: Final = 2000
 """Paths of one record that are looked at. Chosen: a record of more has another shape than one event's."""
 _EPOCH_2000: Final = 946_684_800.0
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
+_NO_OFFSET: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?")
 _SUFFIX: Final = {"ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": "us"}
 _any: Final = Decoder(Any)
+
+
+_MARKS: Final = ("features_", "feature_", "feat_", "inputs_", "input_", "f_", "x_")
+"""Prefixes of the names of features, where they stand beside other fields."""
 
 
 NAMELESS: Final = "no record names its model; give the model's name as the value"
@@ -63,6 +68,8 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     order = [CALLED[f.name] for f in FIELDS]
     found.mapping = {key: found.mapping[key] for key in order if key in found.mapping}
     found.mapping = {k: v for k, v in found.mapping.items() if k == "features" or v != KEYS[k]}
+    if isinstance(when := found.mapping.get("time"), dict) and "zone" in when:
+        found.remarks.append("times have no offset, and are read as UTC: if they are not, the producer has to say one")
     if "time" not in found.mapping and not isinstance(record.get("time"), str | int | float):
         found.remarks.append("no record has a time: on a topic that of the Kafka record counts, a file has none")
     if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in ("request", "response")):
@@ -283,10 +290,7 @@ def _source(key: str, path: Path, value: Any) -> Any:
         number = float(value)
     match key:
         case "time":
-            if number is not None:
-                unit = next((u for u, per in UNITS.items() if _EPOCH_2000 <= number / per < LATEST_TIME / 2), None)
-                return None if unit is None else _with_unit(text, unit, isinstance(value, str))
-            return text if isinstance(value, str) and _RFC3339.match(value) else None
+            return _time(text, value, number)
         case "latency":
             unit = _SUFFIX.get(str(path[-1]).rpartition("_")[2], "s")
             return None if number is None else _with_unit(text, unit, isinstance(value, str))
@@ -301,6 +305,15 @@ def _source(key: str, path: Path, value: Any) -> Any:
         case "label" | "prediction" | "score" | "id" | "version":
             return text if isinstance(value, int | float | str) else None
     return None
+
+
+def _time(text: str, value: Any, number: float | None) -> Any:
+    if number is not None:
+        unit = next((u for u, per in UNITS.items() if _EPOCH_2000 <= number / per < LATEST_TIME / 2), None)
+        return None if unit is None else _with_unit(text, unit, isinstance(value, str))
+    if isinstance(value, str) and _NO_OFFSET.fullmatch(value):
+        return {"path": text, "zone": "UTC"}
+    return text if isinstance(value, str) and _RFC3339.match(value) else None
 
 
 def _with_unit(path: str, unit: str, is_text: bool) -> Any:
@@ -318,5 +331,7 @@ def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> N
                 return
     used = {*_used(found.mapping), *((*prefix, f.name) for f in FIELDS)}
     left = [p for p, v in values_at.items() if len(p) == len(prefix) + 1 and not isinstance(v, list | dict)]
-    if any(path not in used for path in left):
-        found.mapping["features"] = {"under": spell(prefix)}
+    names = [str(path[-1]) for path in left if path not in used]
+    marked = next((mark for mark in _MARKS if sum(name.startswith(mark) for name in names) > 1), None)
+    if names:
+        found.mapping["features"] = {"under": spell(prefix)} | ({} if marked is None else {"prefix": marked})

@@ -24,6 +24,7 @@ from driftd.decode.mapping.leaves import Leaves, as_list, as_object, walk
 from driftd.decode.mapping.spec import ROOT, TIMED, UNITS, Path, RecordMapping, Source, parse
 
 _NUMBER_TEXT: Final = re.compile(rb'"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*"')
+_NO_OFFSET: Final = re.compile(rb'"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d)(:\d\d(?:\.\d+)?)?"')
 _OTHER_SHAPE: Final = (*DECODE_ERRORS, AttributeError)
 _OBJECT: Final = b"{"[0]
 Convert = Callable[[Any], Any]
@@ -36,6 +37,7 @@ class Rewriter:
         self._limits = limits
         self._names = mapping.features.names
         self._under = mapping.features.under
+        self._prefix = mapping.features.prefix
         paths: list[Path] = []
         converts: list[Convert | None] = []
         members: list[bytes] = []
@@ -140,7 +142,7 @@ class Rewriter:
             found = dict(zip(self._names, items, strict=True))
         elif first == b"{":
             nested = text.count(b"{") > 1 and _nests(text)
-            if not nested and not self._skip and not picked:
+            if not nested and not self._skip and not picked and not self._prefix:
                 return raw
             found = self._flat(raw) if nested else self._without(as_object.decode(raw))
         elif text == b"null" and picked:
@@ -153,7 +155,14 @@ class Rewriter:
     def _without(self, found: dict[str, Raw]) -> dict[str, Raw]:
         for name in self._skip:
             found.pop(name, None)
-        return found
+        return self._stripped({name: v for name, v in found.items() if self._has(name)}) if self._prefix else found
+
+    def _has(self, name: str) -> bool:
+        """Whether a name has the prefix of features, and more."""
+        return not self._prefix or (name.startswith(self._prefix) and name != self._prefix)
+
+    def _stripped(self, found: dict[str, Raw]) -> dict[str, Raw]:
+        return {name.removeprefix(self._prefix): value for name, value in found.items()} if self._prefix else found
 
     def _flat(self, raw: Any) -> dict[str, Raw]:
         """Objects in objects as names with dots. Ends where the event has too many features, or a name is too long:
@@ -166,17 +175,19 @@ class Rewriter:
             prefix, items = stack[-1]
             for key, value in items:
                 name = prefix + key
-                if name in self._skip:
+                if name in self._skip or not (self._has(name) or self._prefix.startswith(f"{name}.")):
                     continue
                 if memoryview(value)[0] == _OBJECT and len(name) <= longest:
                     stack.append((f"{name}.", iter(as_object.decode(value).items())))
                     break
+                if not self._has(name):
+                    continue
                 out[name] = value
                 if len(out) > most:
                     break
             else:
                 stack.pop()
-        return out
+        return self._stripped(out)
 
 
 _IN_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -211,6 +222,8 @@ def _composed(rest: Path, convert: Convert | None) -> Convert:
 
 
 def _converter(name: str, source: Source) -> Convert | None:
+    if source.zone:
+        return partial(_zoned, each=UNITS[source.unit or "s"])
     if name in TIMED and source.unit:
         return partial(_seconds, each=UNITS[source.unit])
     if source.type == "number":
@@ -228,6 +241,12 @@ def _seconds(raw: Any, each: float) -> Any:
             return raw
         number = float(text[1]) / each
     return repr(number).encode() if math.isfinite(number) else raw
+
+
+def _zoned(raw: Any, each: float) -> Any:
+    """A time without an offset in UTC; others as ``_seconds``."""
+    found = _NO_OFFSET.fullmatch(bytes(raw))
+    return _seconds(raw, each) if found is None else b'"%b%bZ"' % (found[1], found[2] or b":00")
 
 
 def _quoted(raw: Any) -> Any:

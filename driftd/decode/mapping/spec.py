@@ -83,24 +83,42 @@ class Source:
     """Where the value of a field comes from: ``path``, or else the ``value`` of all records (None: there is none).
 
     ``unit`` of a time or a latency, "" as driftd's own; ``type`` "number" reads text as one, "text" the other way.
+    ``zone`` is that of times without an offset, "" where these are none.
     """
 
     path: Path | None = None
     value: str | float | bool | None = None
     unit: str = ""
     type: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSource:
     """Features: what is ``under`` a path (None: nothing), a list by ``names``, and each of ``paths`` by its own name;
-    ``ignore`` has names (and what is under them) that are none.
+    ``ignore`` has names (and what is under them) that are none. With a ``prefix`` only names that begin with it are
+    features, without it.
     """
 
     under: Path | None = ("features",)
     names: tuple[str, ...] = ()
     paths: Mapping[str, Path] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """(key, what is wrong), as of the whole mapping."""
+        if self.names and self.under is None:
+            yield "features.names", "names are of the list under features.under; give its path"
+        if self.names and self.under == ROOT:
+            yield "features.names", "the record is no list; give features.under a path"
+        if self.prefix and (self.names or self.under is None):
+            yield "features.prefix", "a prefix is of the names in the object under features.under"
+        doubled = sorted({n for n in self.names if self.names.count(n) > 1} | (set(self.names) & set(self.paths)))
+        if doubled:
+            yield "features", f"feature '{doubled[0][:60]}' appears twice; give each a name of its own"
+        if self.under is None and not self.paths and self.ignore:
+            yield "features.ignore", "nothing is under features.under to be ignored"
 
 
 @dataclass(frozen=True)
@@ -155,16 +173,7 @@ class RecordMapping:
             inside = next((w for w, p in self.given() if len(p) > len(path) and p[: len(path)] == path), None)
             if inside is not None and not (where == "prediction" and isinstance(dict(self.given())[inside][-1], int)):
                 yield where, f"'{spell(path)}' must be a value here, and {inside} is inside it"
-        f = self.features
-        if f.names and f.under is None:
-            yield "features.names", "names are of the list under features.under; give its path"
-        if f.names and f.under == ROOT:
-            yield "features.names", "the record is no list; give features.under a path"
-        doubled = sorted({n for n in f.names if f.names.count(n) > 1} | (set(f.names) & set(f.paths)))
-        if doubled:
-            yield "features", f"feature '{doubled[0][:60]}' appears twice; give each a name of its own"
-        if f.under is None and not f.paths and f.ignore:
-            yield "features.ignore", "nothing is under features.under to be ignored"
+        yield from self.features.mistakes()
 
 
 @dataclass(frozen=True, slots=True)

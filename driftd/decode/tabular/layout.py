@@ -19,8 +19,8 @@ class Layout:
 
     The model and the version may be given themselves where the file has no such column. ``units``: how many of a
     field's unit make a second. ``under``: features are the columns that begin with it, and a dot, or all where it is
-    ""; ``picked``: these are, too, by name, and alone where ``under`` is None. Of a mapping are ``mapped``, the fields
-    that it asks for, and ``unread``, columns that it says are no features.
+    ""; with a ``prefix`` those of them that have it. ``picked``: these are, too, by name, and alone where ``under`` is
+    None. Of a mapping are ``mapped``, the fields that it asks for, and ``unread``, columns that are no features by it.
     ``costs``: the column of each ``cost.NAME``; else that of this name, or of another of driftd.decode.fields.COSTS.
     """
 
@@ -32,6 +32,7 @@ class Layout:
     unread: tuple[str, ...] = ()
     mapped: frozenset[str] = frozenset()
     costs: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
 
     @classmethod
     def of(cls, mapping: RecordMapping, columns: Sequence[str], file: str) -> Layout:
@@ -66,7 +67,7 @@ class Layout:
         paths = {} if given is None or isinstance(given, Source) else given
         named = {inner: name for name, others in COSTS.items() for inner in (name, *others)}
         costs = {f"cost.{named[n]}": _column(path, "cost", file) for n, path in paths.items() if n in named}
-        return cls(asked, (), units, under, picked, tuple(unread), frozenset(asked), costs)
+        return cls(asked, (), units, under, picked, tuple(unread), frozenset(asked), costs, features.prefix)
 
     def over(self, other: Layout) -> Layout:
         """This where it says something, else the other, a mapping's."""
@@ -142,7 +143,7 @@ class Layout:
         if self.under is None:
             return picked
         used = {*self.columns.values(), *self.costs.values(), *self.ignore, *self.unread, *self.picked.values()}
-        start = f"{self.under}." if self.under else ""
+        start = (f"{self.under}." if self.under else "") + self.prefix
         under = [c for c in columns if c and c not in used and c.startswith(start) and c != start]
         return {**{c.removeprefix(start): c for c in under}, **picked}
 

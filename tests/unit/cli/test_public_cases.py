@@ -216,7 +216,7 @@ def test_a_payload_of_another_producer_is_refused_in_words(
 def test_one_bad_event_among_good_ones_is_named(replay: Run) -> None:
     code, report, _ = replay([*of_ratios(ratios(30)), {"model": 7}, {"model": 8}], 20)
     assert code == 0
-    first = "events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"
+    first = "events.jsonl/0@30: model: expected a string, got 7; rejected (wrong_type)"
     assert report["remarks"] == [f"{first}; mapping: `model: {{path: model, type: text}}`"]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from driftd.cli import main
+from tests.unit.decode.formats.make import lines
 from tests.unit.decode.make import NOW
 
 
@@ -47,7 +48,7 @@ def test_every_value_that_cannot_be_used_has_its_reason(sample: Any) -> None:
     code, out = sample([event(), event(features={"x": ["a"]}), event(latency_seconds="5"), b"{"], config=config)
     assert code == 0
     assert "4 events, 2 can be used" in out
-    assert "1 values refused: m: x: expected" in out
+    assert "1 value refused: m: x: expected" in out
     assert "1 rejected (wrong_type), first at 2: latency_seconds: expected a number of seconds" in out
     assert "mapping: `latency: {path: latency_seconds, unit: s}` reads numbers that are text" in out
     assert "1 rejected (not_json), first at 3" in out
@@ -138,6 +139,66 @@ def test_a_format_that_is_configured_gives_way_to_no_mapping(sample: Any) -> Non
     assert "1 rejected (bad_time), first at 1: log_time: expected a date and a time" in out
 
 
+MAPPED = "mapping: {model: m, features: req, prediction: res.k, score: res.p}"
+
+
+def foreign(**fields: Any) -> dict[str, Any]:
+    return {"m": "fraud", "req": {"a": 1.5, "b": "x"}, "res": {"k": 1, "p": 0.5}, "time": NOW, **fields}
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        pytest.param(
+            [foreign(time=None), foreign(time=None)],
+            "With the time that a topic gives its records 2 of 2 can be used.",
+            id="a file has no time, and the topic has",
+        ),
+        pytest.param(
+            [foreign(), foreign(res={"k": 1, "p": "high"})],
+            "1 rejected (wrong_type), first at 1: res.p (score): expected a number",
+            id="one would be accepted without what it says",
+        ),
+        pytest.param(
+            [foreign(), foreign(req={"a": [1, "x"]})],
+            "1 value refused: fraud: a: expected",
+            id="as many, and fewer values",
+        ),
+    ],
+)
+def test_a_mapping_that_is_configured_gives_way_to_none_that_reads_less(
+    sample: Any, records: list[Any], said: str
+) -> None:
+    _, out = sample(records, config=MAPPED)
+    assert "With this in driftd.yaml" not in out
+    assert said in out
+
+
+def test_a_mapping_that_is_configured_gives_way_to_one_that_accepts_more(sample: Any) -> None:
+    records = [{"model_name": "fraud", "inputs": {"a": 1}, "pred": 1, "ts": NOW * 1e3}] * 2
+    code, out = sample(records, config="mapping: {model: name, features: inputs, prediction: pred}")
+    assert (code, "With this in driftd.yaml 2 of 2 could be used" in out) == (2, True)
+
+
+def test_times_that_are_read_in_too_small_a_unit_are_told(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    config = "mapping: {time: {path: time, unit: ms}}"
+    _, out = sample([event(), event(), event(time=NOW * 1e3)], config=config)
+    assert "  2 events are of before the year 2000: is the unit of the time right?" in out
+    _, out = sample([event()])
+    assert "2000" not in out
+    Path("rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit):
+        main(["check", "--sample", "rows.csv"])
+    assert "2000" not in capsys.readouterr().out, "rows of a file without times are of 1970"
+
+
+def test_every_kind_of_reject_is_shown_and_more_are_counted(sample: Any) -> None:
+    names = [chr(97 + i) * 3 for i in range(25)]
+    _, out = sample([event(cost={name: "much"}) for name in names])
+    assert out.count("rejected (wrong_type)") == 20
+    assert "5 more rejected, each for something else" in out
+
+
 def test_what_is_no_field_of_an_event_is_named_with_the_mapping_that_reads_it(sample: Any) -> None:
     records = [event(latency_ms=12.5, status="ok", id="a")] * 3
     code, out = sample(records)
@@ -157,6 +218,28 @@ def test_a_sample_of_requests_alone_says_that_their_answers_are_elsewhere(sample
     code, out = sample([{**asked, "id": "a"}, {**asked, "id": "b"}])
     assert code == 2
     assert "With this in driftd.yaml 2 records would be known, without the other half of the call:" in out
+
+
+def calls_of_mlserver() -> list[Any]:
+    """The bodies of one call and another, as a dump of both topics without headers has them."""
+    asked, told = (json.loads(json.loads(line)["value"]) for line in lines("mlserver.jsonl"))
+    return [{**body, "id": name} for name in ("call-1", "call-2") for body in (asked, told)]
+
+
+def test_requests_and_answers_of_mlserver_in_one_file_are_recognised_and_joined(sample: Any) -> None:
+    code, out = sample(calls_of_mlserver())
+    assert code == 2
+    assert "Recognised: MLServer (open inference protocol V2). With this in driftd.yaml 4 of 4 could be used:" in out
+    assert "mapping:\n  format: mlserver\n" in out
+    assert "rejected" not in out, "they were read as what they are not"
+    code, out = sample(calls_of_mlserver(), config="mapping: {format: mlserver}")
+    assert "With the time that a topic gives its records 4 of 4 can be used." in out
+
+
+def test_requests_alone_are_no_halves_of_calls(sample: Any) -> None:
+    _, out = sample(calls_of_mlserver()[::2])
+    assert "MLServer" not in out
+    assert "Recognised: open inference protocol V2" in out
 
 
 def test_a_list_is_shown_by_its_length(sample: Any) -> None:
@@ -196,3 +279,10 @@ def test_a_file_without_an_event_is_told_for_what_it_is(
         main(["check", "--sample", str(tmp_path / name)])
     assert leaving.value.code == 2
     assert said in capsys.readouterr().out
+
+
+def test_a_frame_of_a_schema_registry_is_no_utf_16(sample: Any) -> None:
+    _, out = sample([b"\x03\x00" + bytes(range(100, 116)) + b"abc"])
+    assert "Framed by an AWS Glue schema registry, schema version 64656667-6869-6a6b-6c6d-6e6f70717273." in out
+    assert "framed by an AWS Glue" in out
+    assert "UTF-16" not in out

@@ -1,14 +1,35 @@
 """Every mistake gets file, line, what was expected and what would help; all of them at once."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from driftd import config
-from driftd.config import Flag, checks
+from driftd.config import Flag, checks, describe
 from driftd.core.errors import ConfigError
 
 MISTAKES = [
+    ("mapping: {cost: 7}", "driftd.yaml:1: mapping.cost: expected a mapping or text, got 7"),
+    (
+        "mapping: {topics: {t: {segments: {country: 1}}}}",
+        "driftd.yaml:1: mapping.topics.t.segments.country: expected text, got 1; put it in quotes",
+    ),
+    (
+        "mapping: {model: {value: [1]}}",
+        "driftd.yaml:1: mapping.model.value: expected text, a number or true or false, got a list",
+    ),
+    ("mapping: {features: 7}", "driftd.yaml:1: mapping.features: expected a path or a mapping, got 7"),
+    (
+        "kafka: {max_poll_records: 10000000}",
+        "driftd.yaml:1: kafka.max_poll_records: expected 1,000,000 or less, got 10000000",
+    ),
+    (
+        "prices: {currency: euro}",
+        "driftd.yaml:1: prices.currency: expected three capital letters, such as EUR, got 'euro'",
+    ),
     (
         "mapping: {modle: a}",
         "driftd.yaml:1: mapping: unknown key 'modle'; did you mean 'model'?",
@@ -529,3 +550,52 @@ def test_a_mechanism_names_the_package_that_it_needs(
         return
     with pytest.raises(ConfigError, match=f"{mechanism} needs the package {package}; pip install {package}"):
         config.load(tmp_path / "driftd.yaml", {})
+
+
+WRONG = ["text", 7, -3, 1.5, True, [1], {"a": 1}, [], {}, [{"a": 1}], "", 1e300, [[1]], 10**30, ["a", "a"], "x" * 300]
+INTERNALS = re.compile(
+    r"Input should|String should|should have|should be|Value error|pydantic|Literal|validator|FieldMapping|constrained"
+    r"|\.(str|int|float|bool|dict|list|function)\b|\[key\]|\de\+\d"
+)
+
+
+def document(wrong: Any) -> dict[str, Any]:
+    """A configuration whose settings are all wrong."""
+    paths = [s.path for s in describe.settings()]
+    out: dict[str, Any] = {}
+    for path in paths:
+        if any(other.startswith((f"{path}.", f"{path}[]")) for other in paths):
+            continue
+        here, parts = out, path.replace("<feature>", "amount").split(".")
+        for part in parts[:-1]:
+            inside = here.setdefault(part.removesuffix("[]"), [{}] if part.endswith("[]") else {})
+            here = inside[0] if isinstance(inside, list) else inside
+        here[parts[-1].removesuffix("[]")] = wrong
+    return out
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=[str(value)[:12] for value in WRONG])
+def test_what_is_wrong_with_any_setting_is_said_in_the_words_of_the_file(tmp_path: Path, wrong: Any) -> None:
+    file = tmp_path / "driftd.yaml"
+    given = document(wrong)
+    file.write_text(yaml.safe_dump(given))
+    with pytest.raises(ConfigError) as raised:
+        config.load(file, env={})
+    lines = str(raised.value).split("\n")
+    assert len(lines) > 50
+    for line in lines:
+        said = line.partition(": ")[2].replace(repr(wrong), "")
+        assert not INTERNALS.search(re.sub(r"got .*", "", said)), line
+        place = re.match(r"[\w.\[\]]+(?=: )", said)
+        assert place is None or exists(given, place.group()), line
+
+
+def exists(given: Any, place: str) -> bool:
+    for part in re.findall(r"[^.\[\]]+", place):
+        if isinstance(given, str):  # which is short for a mapping or a list
+            return True
+        try:
+            given = given[int(part) if isinstance(given, list) else part]
+        except (LookupError, TypeError, ValueError):
+            return False
+    return True

@@ -56,13 +56,13 @@ def test_what_cost_says_are_columns(fast: bool) -> None:
 @pytest.mark.parametrize(
     ("cost", "reason", "detail"),
     [
-        ('{"tokens_in": -1}', RejectReason.WRONG_TYPE, "cost.tokens_in: expected 0 or more, got a negative number"),
-        ('{"amount": 1e10}', RejectReason.WRONG_TYPE, "cost.amount: expected at most 1,000,000,000"),
+        ('{"tokens_in": -1}', RejectReason.WRONG_TYPE, "cost.tokens_in: expected 0 or more, got -1"),
+        ('{"amount": 1e10}', RejectReason.WRONG_TYPE, "cost.amount: expected at most 1,000,000,000, got 1e+10"),
         ('{"amount": 1e400}', RejectReason.NOT_FINITE, "cost: a number beyond the range of a float"),
         ('{"amount": NaN}', RejectReason.NOT_FINITE, "NaN is not JSON; null says missing"),
-        ('{"amount": "1"}', RejectReason.WRONG_TYPE, "cost: expected an object of numbers, got an object"),
+        ('{"amount": "1"}', RejectReason.WRONG_TYPE, 'cost.amount: expected a number, got "1"'),
         ('{"gen_ai.usage.input_tokens": -1, "tokens_in": 1}', RejectReason.WRONG_TYPE, None),
-        ("12", RejectReason.WRONG_TYPE, "cost: expected an object of numbers, got a number"),
+        ("12", RejectReason.WRONG_TYPE, "cost: expected an object of numbers, got 12"),
     ],
 )
 def test_hostile_costs_are_refused_and_their_neighbours_kept(

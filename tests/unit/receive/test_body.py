@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from driftd.receive.body import BadRequest, Record, records_of
+from driftd.receive.body import MOST_EVENTS, BadRequest, Record, records_of
 
 MOST: Final = 10_000
 BATCH: Final = "application/cloudevents-batch+json"
@@ -98,6 +98,42 @@ def test_a_compressed_body_is_unpacked_up_to_its_bound() -> None:
         except BadRequest as e:
             found = e.status
         assert found == status, size
+
+
+def test_a_gzip_of_several_members_is_one_body() -> None:
+    packed = gzip.compress(b'[{"a": 1},') + gzip.compress(b"") + gzip.compress(b'{"b": 2}]')
+    assert [r.value for r in read(packed, Content_Encoding="gzip")] == [b'{"a": 1}', b'{"b": 2}']
+    for more, status, text in (
+        (gzip.compress(b"x" * (MOST + 1)), 413, "when it is unpacked"),
+        (b"garbage", 400, "is not"),
+        (gzip.compress(b" ", mtime=0)[:-3], 400, "cut short"),
+        (gzip.compress(b" ") * 100, 413, "more than 100 members"),
+    ):
+        with pytest.raises(BadRequest, match=text) as raised:
+            read(gzip.compress(b"{}") + more, Content_Encoding="gzip")
+        assert raised.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("content_type", "item", "body"),
+    [
+        ("application/json", b"{}", b"[%b]"),
+        (BATCH, b"{}", b"[%b]"),
+        ("application/json", b"NaN", b"[%b]"),
+        ("application/x-ndjson", b"{}", b"[%b]\n"),
+    ],
+)
+def test_events_of_a_request_are_as_many_as_may_be(content_type: str, item: bytes, body: bytes) -> None:
+    assert len(read(body % b",".join([item] * MOST_EVENTS), content_type)) == MOST_EVENTS
+    with pytest.raises(BadRequest, match="more than 10,000 events; send them in several requests") as raised:
+        read(body % b",".join([item] * (MOST_EVENTS + 1)), content_type)
+    assert raised.value.status == 413
+
+
+def test_lines_of_a_request_are_as_many_as_may_be_and_empty_ones_are_none() -> None:
+    assert len(read(b"{}\n\n" * MOST_EVENTS, "application/x-ndjson")) == MOST_EVENTS
+    with pytest.raises(BadRequest, match="more than 10,000 events"):
+        read(b"{}\n" * (MOST_EVENTS + 1), "application/x-ndjson")
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,10 @@ def test_what_is_no_certificate_has_no_date(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     assert expiry_of(file) != expiry_of(file)  # NaN
     assert expiry_of(tmp_path / "none") != expiry_of(tmp_path / "none")
+
+
+def test_the_page_shows_the_shape_of_a_text_and_not_the_text() -> None:
+    from driftd.core.refusals import shape  # noqa: PLC0415
+
+    assert shape('expected a number, got "high 12"') == 'expected a number, got "xxxx 99"'
+    assert shape("expected a number, got a string") == "expected a number, got a string"

@@ -10,7 +10,9 @@ import pytest
 
 from driftd.core.event import DropReason, RejectReason
 from driftd.decode import codec_of
+from driftd.decode.json.strict import Refused
 from driftd.decode.mapping.spec import Source, parse
+from driftd.decode.payload import asked
 from driftd.decode.protocol import answer_of, body_of, requested_of
 from driftd.decode.tensors import request_of, response_of
 from driftd.ingest.halves import Halves
@@ -194,6 +196,12 @@ HOSTILE: list[tuple[Any, RejectReason, str]] = [
     ({"inputs": [{**TENSOR, "shape": "x"}]}, RejectReason.WRONG_TYPE, "inputs"),
     ({"inputs": [{**TENSOR, "data": [[1], 2], "shape": [2]}]}, RejectReason.WRONG_TYPE, "lists beside values"),
     ({"inputs": [{**TENSOR, "name": "n" * 200}]}, RejectReason.NAME_TOO_LONG, "128 bytes"),
+    ({"inputs": [TENSOR, TENSOR]}, RejectReason.WRONG_TYPE, "inputs: two of the name 'x'"),
+    (
+        {"inputs": [{**TENSOR, "shape": [1, 2], "data": [1, 2]}, {**TENSOR, "name": "x[1]"}]},
+        RejectReason.WRONG_TYPE,
+        "inputs: two of the name 'x[1]'",
+    ),
     ({"inputs": [TENSOR, {**TENSOR, "shape": [2], "data": [1, 2]}]}, RejectReason.ROWS_DIFFER, "1 and of 2 rows"),
     (
         {"inputs": [{**TENSOR, "parameters": {"binary_data_size": 8}}]},
@@ -219,6 +227,14 @@ def test_an_answer_with_other_rows_than_its_request_is_rejected() -> None:
     decoded = decode("kserve", kserve("request", IRIS), kserve("response", {"predictions": [1]}))
     assert refused(decoded).detail == "the request has 2 rows, and its answer 1"
     assert refused(decoded).reason is RejectReason.ROWS_DIFFER
+
+
+def test_two_names_that_are_one_are_refused_in_answers_and_in_tables_too() -> None:
+    told = v2(("score", [2], [0.9, 0.1]), ("x", [2], [1, 0]), ("x", [2], [0, 1]))
+    decoded = decode("kserve", kserve("request", V2), kserve("response", told))
+    assert refused(decoded).detail == "outputs: two of the name 'x'"
+    with pytest.raises(Refused, match="columns: two of the name 'a'"):
+        asked(b'{"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}', listed=False)
 
 
 @pytest.mark.parametrize("missing", ["id", "type", "source", "inferenceservicename"])

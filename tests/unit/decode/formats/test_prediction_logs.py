@@ -19,6 +19,7 @@ from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.mapping.spec import RecordMapping, Source
 from driftd.decode.opening import Record
 from driftd.sources.files.source import open_events
+from tests.bench import platforms
 from tests.unit.decode.formats.make import SAMPLES, by_id, ids, limits, read
 from tests.unit.decode.make import only, refused
 
@@ -41,6 +42,34 @@ def test_tensors_by_name_are_features_and_answers() -> None:
     assert one.prediction == [1.0, 0.0]
     assert one.score is not None
     assert [*one.score] == pytest.approx([0.9, 0.8])
+
+
+@pytest.mark.parametrize("amounts", [[12.5, 3.0, float("nan"), 1e30], [0.0, -1.5, 7.0, 2.0]])
+def test_rows_that_begin_as_those_before_them_are_read_as_the_first_was(amounts: list[float]) -> None:
+    """Of one row and of two, mixed: what is known of the one is not taken for the other."""
+    rows = [{"features": {"amount": a, "country": float(i)}, "prediction": i % 2} for i, a in enumerate(amounts)]
+    sent = [
+        value
+        for given in ([rows[0]], [rows[1]], rows[:2], [rows[2]], rows[2:], [rows[3]])
+        for _, value in platforms.tfserving(given, "")
+    ]
+    for i, text in enumerate(("DE", "FR", "DE")):
+        (one,) = platforms.tfserving([{"features": {"country": text, "amount": 5.0 + i}, "prediction": 1}], "")
+        named = only(read("tfserving", one[1], one[1]))
+        assert (list(named.columns["country"]), list(named.columns["amount"])) == ([text] * 2, [5.0 + i] * 2)
+    together = only(read("tfserving", *sent))
+    alone = [only(read("tfserving", value)) for value in sent]
+    for name in ("amount", "country"):
+        found, expected = list(together.columns[name]), [v for one in alone for v in one.columns[name]]
+        assert np.array_equal(np.array(found, float), np.array(expected, float), equal_nan=True)
+    assert list(together.columns["country"]) == [0.0, 1.0, 0.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_sample_is_read_the_second_time_as_the_first(place: int) -> None:
+    """One value for three rows, small floats, texts: what is known of the first time is used where it is the same."""
+    one, both = only(read("tfserving", tfserving()[place])), only(read("tfserving", *[tfserving()[place]] * 2))
+    assert {name: [*column] * 2 for name, column in one.columns.items()} == {n: [*c] for n, c in both.columns.items()}
 
 
 def test_examples_are_features_by_their_names() -> None:

@@ -399,7 +399,7 @@ def test_nothing_is_decoded_where_the_registry_does_not_answer() -> None:
 
 
 def test_without_a_registry_records_are_told_what_is_missing() -> None:
-    assert refused(decode("avro", None, GOOD)).detail == "schema 7: schema_registry.url is not set"
+    assert refused(decode("avro", None, GOOD)).detail == "schema 7: neither schema_registry.url nor folder is set"
 
 
 def test_a_mapping_is_of_the_decoded_record() -> None:

@@ -24,7 +24,7 @@ from driftd.decode.recognise import recognised
 from driftd.decode.tensors import request_of, response_of
 from driftd.ingest.halves import Halves
 from tests.unit.decode.formats.inference import message
-from tests.unit.decode.formats.make import batch, limits
+from tests.unit.decode.formats.make import batch, ids, limits
 from tests.unit.decode.make import NOW, accounted, only, refused
 
 INPUTS, OUTPUTS = "seldon.default.model.tfsimple2.inputs", "seldon.default.model.tfsimple2.outputs"
@@ -275,8 +275,20 @@ def test_without_a_key_the_body_has_the_id_and_without_both_no_answer_can_be_fou
     assert len(only(decode(codec, "mlserver-output", TOLD, halves, TELL, None))) == 1
     why = refused(decode(codec, "mlserver-input", BODY, halves, ASK, None))
     assert (why.reason, "neither a key nor an id" in why.detail) == (RejectReason.MISSING_FIELD, True)
-    other = decode(codec, "mlserver-input", BODY, halves, [], b"a2")
+    other = decode(codec, "mlserver-input", BODY, halves, [("x", b"1")], b"a2")
     assert other.dropped == {DropReason.NOT_A_PREDICTION: 1}
+
+
+def test_bodies_without_headers_are_halves_by_what_is_in_them_and_the_answer_names_the_model() -> None:
+    codec, halves = codec_of(limits("mlserver")), Halves()
+    asked, told = (json.dumps({**json.loads(body), "id": "a1", "model_name": "iris"}).encode() for body in (BODY, TOLD))
+    assert not decode(codec, "dump", asked, halves, [], None).batches
+    one = only(decode(codec, "dump", told, halves, [], None))
+    assert (one.model, [str(name)[:2] for name in ids(one)][:1]) == ("iris", ["a1"])
+    for neither in (b"{}", b'{"id": "a2", "inputs": [], "outputs": []}', b'{"id": "a2", "inputs": [{"data": [1]}]}'):
+        assert decode(codec, "dump", neither, halves, [], None).dropped == {DropReason.NOT_A_PREDICTION: 1}
+    assert not halves.waiting
+    assert "" not in halves.counts
 
 
 def test_both_are_recognised() -> None:

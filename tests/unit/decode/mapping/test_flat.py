@@ -61,6 +61,8 @@ def both(tmp_path: Path) -> tuple[Path, Path]:
         ({"features": {"under": ".", "paths": {"age": "Amt"}}}, {*ROW} - {"score", "Amt"}),
         ({"features": {"under": "req", "ignore": ["a"]}}, {"b.c"}),
         ({"features": {"under": ".", "ignore": ["geo", "req.b"]}}, {"Amt", "age", "var", "req.a"}),
+        ({"features": {"prefix": "a"}}, {"ge"}),
+        ({"features": {"under": "req", "prefix": "b."}}, {"c"}),
         ({"features": ".", "variant": "var"}, {*ROW} - {"score", "var"}),
         ({"features": ".", "segments": {"city": "geo.city"}}, {*ROW} - {"score", "geo.city"}),
         ({"features": ".", "segments": "geo"}, {*ROW} - {"score", "geo.city", "geo.zip"}),

@@ -13,7 +13,7 @@ from driftd.config.mapping import mappings_of
 from driftd.config.settings import MappingSection
 from driftd.core.event import Decoded, Kind, RejectReason, Schema
 from driftd.decode import Limits, codec_of
-from driftd.decode.mapping.frames import frame_of
+from driftd.decode.mapping.frames import frame_of, with_article
 from driftd.decode.mapping.propose import propose
 from driftd.decode.mapping.shape import MappedShape
 from driftd.decode.mapping.spec import MAX_STEPS, parse, spell
@@ -75,6 +75,18 @@ def test_paths_constants_units_and_nested_features_make_an_event() -> None:
         ({"features": {"paths": {"a": "x[1].v", "b": "y"}}}, {"x": [{}, {"v": 4}], "y": 5}, {"a": 4.0, "b": 5.0}),
         ({"features": {"under": ".", "ignore": ["host"]}}, {"host": {"n": 1}, "a": {"b": 2}}, {"a.b": 2.0}),
         ({"features": {"under": "x", "paths": {"a": "y"}}}, {"x": {"b": 1}, "y": 2}, {"a": 2.0, "b": 1.0}),
+        (
+            {"features": {"prefix": "f_"}},
+            {"f_a": 1, "f_b": {"c": 2}, "g": {"f_a": 3}, "f_": 4, "host": "h"},
+            {"a": 1.0, "b.c": 2.0},
+        ),
+        ({"features": {"prefix": "f_"}}, {"f_a": 1, "host": "h"}, {"a": 1.0}),
+        (
+            {"features": {"under": "x", "prefix": "f_", "ignore": ["f_b"]}},
+            {"x": {"f_a": 1, "f_b": 2, "c": 3}},
+            {"a": 1.0},
+        ),
+        ({"features": {"prefix": "f_", "paths": {"z2": "y.z"}}}, {"f_a": 1, "y": {"z": 2}}, {"a": 1.0, "z2": 2.0}),
         ({"error": {"value": None}}, {"error": "what the user typed"}, {}),
         ({"prediction": "label"}, {"label": 1}, {"(prediction)": 1.0}),
     ],
@@ -85,6 +97,24 @@ def test_a_field_of_any_shape_is_read(mapping: Any, record: Any, expected: Any) 
     ((_, time, found, failed, _),) = rows(only(decoded))
     found.pop("z", None)
     assert (time, {name: value for name, (_, value) in found.items()}, failed) == (NOW, expected, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-23 06:00:11", NOW),
+        ("2026-11-23T06:00", NOW - 11),
+        ("2026-11-23T06:00:11.500000", NOW + 0.5),
+        ("2026-11-23T07:00:11+01:00", NOW),
+        (NOW, NOW),
+    ],
+)
+def test_times_without_an_offset_are_read_in_the_zone_of_the_mapping(text: Any, time: float) -> None:
+    mapping = {**MAPPING, "time": {"path": "ts", "zone": "UTC"}}
+    assert only(decode(mapping, {**RECORD, "ts": text})).times.tolist() == [time]
+    proposal = propose([json.dumps({**RECORD, "timestamp": "2026-11-23 06:00:11"}).encode()], "topic")
+    assert proposal is not None
+    assert proposal.mapping["time"] == {"path": "timestamp", "zone": "UTC"}
 
 
 def test_a_topic_has_a_mapping_of_its_own_and_others_that_for_all() -> None:
@@ -125,7 +155,13 @@ def test_what_is_flattened_is_bounded() -> None:
         ({"time": "a.t"}, {"model": "m", "prediction": 1, "a": {"t": NOW * 1e9}}, "bad_time", "mapping: `time: {path: a.t, unit: ns}`"),
         ({"time": {"path": "t", "unit": "ms"}}, {"model": "m", "prediction": 1, "t": NOW * 1e6}, "bad_time", "mapping: `time: {path: t, unit: us}`"),
         ({}, {"model": "m", "features": [1, 2, 3]}, "wrong_type", "mapping: `features: {under: features, names: [NAME, NAME, ...]}`"),
-        ({"features": {"under": "x", "names": ["a"]}}, {"model": "m", "x": [1, 2]}, "wrong_type", "the mapping has 1 names, and the list 2 values"),
+        ({"features": {"under": "x", "names": ["a"]}}, {"model": "m", "x": [1, 2]}, "wrong_type", "the mapping has 1 name, and the list 2 values"),
+        ({}, {"model": "m", "prediction": 1, "cost": {"amount": "1"}}, "wrong_type", ""),
+        ({}, {"model": "m", "prediction": 1, "score": [0.5, 0.5]}, "wrong_type", "mapping: `score: score[0]` takes its first"),
+        ({}, {"model": "m", "prediction": 1, "score": ["high"]}, "wrong_type", ""),
+        ({}, {"model": "m", "prediction": {"a": {"b": 1}}}, "wrong_type", ""),
+        ({}, {"model": "m", "prediction": 1, "time": 1e30}, "bad_time", ""),
+        ({}, {"model": "m", "prediction": 1, "time": f"{NOW * 1e3:.0f}"}, "bad_time", "mapping: `time: {path: time, unit: ms}` reads numbers that are text"),
         ({}, {"model": "m", "prediction": {"a": 1}}, "wrong_type", "mapping: a path into it, such as `prediction: prediction.NAME`"),
         ({"score": "p"}, {"model": "m", "prediction": 1, "p": "0.5"}, "wrong_type", "mapping: `score: {path: p, type: number}` reads numbers that are text"),
         ({}, {"model": 3, "prediction": 1}, "wrong_type", "mapping: `model: {path: model, type: text}`"),
@@ -144,6 +180,50 @@ def test_what_is_flattened_is_bounded() -> None:
 def test_the_hint_is_a_line_that_would_have_it_accepted(mapping: Any, record: Any, reason: str, hint: str) -> None:
     reject = refused(decode(mapping, record))
     assert (reject.reason.value, reject.hint) == (reason, hint)
+
+
+SCORED = {
+    "model": "m",
+    "time": {"path": "a.t", "unit": "ms"},
+    "features": "req",
+    "prediction": "res.k",
+    "score": "res.p",
+    "latency": {"path": "took", "unit": "ms"},
+    "cost": {"amount": "usd"},
+}
+SOUND = {"m": "fraud", "a": {"t": NOW * 1e3}, "req": {"x": 1}, "res": {"k": 1, "p": 0.5}, "took": 12, "usd": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "detail", "hint"),
+    [
+        ({"res": {"p": "high"}}, 'res.p (score): expected a number or an object of class to probability, got "high"', ""),
+        ({"res": {"p": "0.5"}}, 'res.p (score): expected a number or an object of class to probability, got "0.5"', "mapping: `score: {path: res.p, type: number}` reads numbers that are text"),
+        ({"res": {"p": {"yes": "0.5"}}}, 'res.p.yes (score.yes): expected a number, got "0.5"', ""),
+        ({"a": {"t": 1788220800000000}}, "a.t (time): expected epoch milliseconds, got 1788220800000000, after the year 2200; it looks like microseconds", "mapping: `time: {path: a.t, unit: us}`"),
+        ({"a": {"t": "1.9.2026 10:00"}}, 'a.t (time): expected RFC 3339 with an offset, or epoch milliseconds, got "1.9.2026 10:00"', ""),
+        ({"a": {"t": "2026-09-01 10:00:00"}}, 'a.t (time): expected RFC 3339 with an offset, or epoch milliseconds, got "2026-09-01 10:00:00", a time without an offset', "mapping: `time: {path: a.t, unit: ms, zone: UTC}` if these times are of UTC"),
+        ({"took": -12}, "took (latency): expected 0 or more, got -12", ""),
+        ({"took": "12 ms"}, 'took (latency): expected a number of milliseconds, got "12 ms"', ""),
+        ({"usd": "1.50"}, 'usd (cost.amount): expected a number, got "1.50"', ""),
+        ({"m": 7}, "m (model): expected a string, got 7", "mapping: `model: {path: m, type: text}`"),
+        ({"req": 3}, "req (features): expected an object of name to value, got 3", ""),
+        ({"req": None, "res": None}, "req (features): missing, and so are res.k (prediction) and label", ""),
+        ({"m": None}, "m (model): missing", ""),
+        ({"m": "x" * 60, "took": "y" * 60}, f'took (latency): expected a number of milliseconds, got "{"y" * 36}...', ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_by_the_place_and_value_in_the_record(change: Any, detail: str, hint: str) -> None:
+    reject = refused(decode(SCORED, {**SOUND, **change}))
+    assert (reject.detail, reject.hint) == (detail, hint)
+    hidden = refused(decode(SCORED, {**SOUND, **change}, limits=Limits(show_values=False)))
+    assert not any(value in hidden.detail for value in ("high", "0.5", "1.9.", "2026", "17882", "-12", "12 ms", "yy"))
+
+
+def test_the_event_of_an_array_that_was_refused_has_the_hint() -> None:
+    sound, wrong = {**SOUND, "took": 1}, {**SOUND, "res": {"p": "0.5"}}
+    (reject,) = decode(SCORED, [sound, sound, wrong]).rejects
+    assert reject.hint == "mapping: `score: {path: res.p, type: number}` reads numbers that are text"
 
 
 def test_the_first_of_each_kind_has_the_hint() -> None:
@@ -177,7 +257,8 @@ def test_a_frame_of_a_schema_registry_is_named(value: bytes) -> None:
     reject = refused(decode({}, value))
     assert reject.reason in {RejectReason.NOT_JSON, RejectReason.NOT_UTF8}
     assert (
-        reject.hint == f"framed by a {FRAMES[value]}: mapping.format says what is inside: avro, protobuf or jsonschema"
+        reject.hint
+        == f"framed by {with_article(FRAMES[value])}: mapping.format says what is inside: avro, protobuf or jsonschema"
     )
 
 

@@ -12,14 +12,14 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from driftd.cli.sample import yaml_of
+from driftd.cli.sample_lines import yaml_of
 from driftd.config.mapping import mappings_of, mistakes
 from driftd.config.settings import MappingSection
 from driftd.config.yamlfile import read
 from driftd.decode import Limits, codec_of
 from driftd.decode.mapping.familiar import NAMES
 from driftd.decode.mapping.propose import propose
-from tests.unit.decode.make import accounted, records
+from tests.unit.decode.make import NOW, accounted, records
 
 WORDS = sorted(
     {"instances", "inputs", "outputs", "predictions", "ndarray", "names", "data", "shape", "name", "payload", "schema"}
@@ -111,3 +111,10 @@ def test_rows_are_counted_by_the_shapes_that_are_numbers() -> None:
     proposal = propose([json.dumps({"inputs": tensors}).encode()], "topic")
     assert proposal is not None
     assert "a record holds several rows; a mapping reads the first" in proposal.remarks
+
+
+def test_features_that_have_a_prefix_are_proposed_by_it() -> None:
+    record = {"ts": NOW * 1e3, "f_amount": 2.5, "f_country": "DE", "pred": 1, "host": "a"}
+    proposal = propose([json.dumps(record).encode()], "topic")
+    assert proposal is not None
+    assert proposal.mapping["features"] == {"under": ".", "prefix": "f_"}

@@ -1,0 +1,130 @@
+"""What `driftd check --sample` prints: the events as a table, what could not be used, and a mapping to write down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from driftd.cli.output import print_line, print_table
+from driftd.core.text import clean, plural
+
+SHOWN_FEATURES: Final = 8
+_CELL: Final = 60
+
+
+def print_sample(report: Mapping[str, Any], what: str) -> None:
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
+    from driftd.core.text import minute  # noqa: PLC0415
+    from driftd.decode.mapping.frames import INSIDE, with_article  # noqa: PLC0415
+
+    received = report["received"]
+    print_line(
+        f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
+    )
+    if report["frame"] and not report["accepted"]:
+        print_line(f"  Framed by {with_article(report['frame'])}. {INSIDE}.", "red")
+    if report["events"]:
+        plain = {"offset", "time", "model", "features"}
+        columns = list(dict.fromkeys(name for e in report["events"] for name in e if name not in plain))
+        rows = [
+            (
+                str(e["offset"]),
+                f"{minute(e['time'])} UTC",
+                clean(e["model"], _CELL),
+                *(_cell(e.get(name)) for name in columns),
+                _features(e["features"]),
+            )
+            for e in report["events"]
+        ]
+        print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
+    proposal = report["proposal"]
+    if report["accepted"] or proposal is None or not proposal["new_format"]:  # else all was read as what it is not
+        _print_rejected(report)
+    for reason, n in report["dropped"].items():
+        print_line(f"  {n} not used ({reason})")
+    if report["waiting"]:
+        print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
+    for r in report["refused_values"]:
+        many = f"{r['count']} {plural('value', r['count'])} refused"
+        print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
+    if old := report["before_2000"]:
+        are = "event is" if old == 1 else "events are"
+        print_line(f"  {old} {are} of before the year 2000: is the unit of the time right?")
+    for name, reads in report["unread"].items():
+        cure = f"; mapping: {flow(reads)} in driftd.yaml would read it" if reads else ""
+        print_line(f"  {clean(name)} is no field of an event and not read{cure}")
+    _print_proposal(report)
+
+
+def _print_rejected(report: Mapping[str, Any]) -> None:
+    for r in report["rejected"]:
+        print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
+        if r["hint"]:
+            print_line(f"    {clean(r['hint'], 200)}")
+    left = sum(report["rejected_by_reason"].values()) - sum(r["count"] for r in report["rejected"])
+    if left:
+        print_line(f"  {left} more rejected, each for something else", "red")
+    if report["on_topic"] > report["accepted"] and report["proposal"] is None:
+        usable, received = report["on_topic"], report["received"]
+        print_line(f"  With the time that a topic gives its records {usable} of {received} can be used.")
+
+
+def guess(head: bytes) -> str:
+    """What a file is that has no event, by its first bytes, and what to do; empty where nobody knows."""
+    lines = [line.strip() for line in head.splitlines()[:2]]
+    if not head:
+        return "There is nothing in it."
+    if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
+        return "It is compressed: its name must end with .gz or .zst."
+    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or (head[1:2] == b"\0" and head[:1] in {b"{", b"["}):
+        return "It is UTF-16: driftd reads UTF-8, 'iconv -f UTF-16 -t UTF-8' makes it."
+    if lines[0] in {b"[", b"{", b"[{"}:
+        return "Its JSON goes over several lines: driftd reads one record a line, 'jq -c .' or 'jq -c .[]' makes them."
+    if len(lines) == 1 and head.count(b",") and not head.startswith((b"{", b"[")):
+        return "It has a header and no row."
+    return ""
+
+
+def _print_proposal(report: Mapping[str, Any]) -> None:
+    proposal = report["proposal"]
+    if proposal is None:
+        if report["guess"]:
+            print_line(f"  {report['guess']}")
+        elif not report["on_topic"] and report["received"]:
+            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
+        return
+    print_line()
+    known = f"Recognised: {', '.join(proposal['recognised'])}. " if proposal["recognised"] else ""
+    would = f"{proposal['would_accept']} of {proposal['of']} could be used"
+    if not proposal["of"]:
+        waiting = proposal["waiting"]
+        would = f"{waiting} {plural('record', waiting)} would be known, without the other half of the call"
+    print_line(f"{known}With this in driftd.yaml {would}:", "bold")
+    print_line()
+    for line in yaml_of(proposal["mapping"]):
+        print_line(line)
+    if proposal["remarks"]:
+        print_line()
+    for remark in proposal["remarks"]:
+        print_line(f"Note: {clean(remark, 200)}.")
+
+
+def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:
+    """The block for driftd.yaml."""
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
+
+    yield "mapping:"
+    for key, value in mapping.items():
+        yield f"  {key}: {flow(value)}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else clean(str(value), _CELL)
+
+
+def _features(features: Mapping[str, Any]) -> str:
+    shown = [f"{clean(name, 40)}={_cell(value)}" for name, value in [*features.items()][:SHOWN_FEATURES]]
+    more = f" and {len(features) - SHOWN_FEATURES} more" if len(features) > SHOWN_FEATURES else ""
+    return ", ".join(shown) + more
