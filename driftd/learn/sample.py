@@ -65,6 +65,20 @@ class Sample:
             out = replace(out, rows=(concatenate(out.rows),), units=(np.concatenate(out.units),))
         return replace(out, offered=offered, names=names)
 
+    def surplus(self, rows: EventBatch, panes: NDArray[np.int64], partition: int) -> NDArray[np.bool_]:
+        """bool[n]: which of events that will be offered will not be kept, whatever else is offered; arguments as in
+        ``add``.
+        """
+        units = units_of(rows.offsets, panes, partition)
+        offered = self.offered + np.bincount(_zeros(units), minlength=_BITS + 1)
+        out: NDArray[np.bool_] = _zeros(units) < _level(offered, len({*self.names, *_names(rows)}))
+        return out
+
+    def passed_over(self, rows: EventBatch, panes: NDArray[np.int64], partition: int) -> Sample:
+        """As ``add`` with events that are ``surplus``: they were offered, and are not kept."""
+        offered = self.offered + np.bincount(_zeros(units_of(rows.offsets, panes, partition)), minlength=_BITS + 1)
+        return replace(self, offered=offered, names=tuple(sorted({*self.names, *_names(rows)})))
+
     def all(self) -> EventBatch:
         """Its events in order of time."""
         rows = concatenate(self.rows)
