@@ -67,7 +67,7 @@ class Sample:
             batch = rows if len(kept) == len(rows) else rows.take(kept)
             out = replace(out, rows=(*out.rows, batch.of_partition(partition)), units=(*out.units, units[kept]))
         if len(out.rows) > min(_PIECES, max(_COLUMNS // max(len(names), 1), _LEAST_PIECES)):
-            out = out._put_together()
+            out = out.put_together()
         return replace(out, offered=offered, names=names)
 
     def surplus(self, rows: EventBatch, panes: NDArray[np.int64], partition: int) -> NDArray[np.bool_]:
@@ -89,7 +89,7 @@ class Sample:
         rows = concatenate(self.rows)
         return rows.take(in_time(rows))
 
-    def _put_together(self) -> Sample:
+    def put_together(self) -> Sample:
         """With the last batches as one, as far as each is not larger than twice all after it: so few are left, and what
         is large is seldom copied, and seldom written anew by checkpoints.
         """
