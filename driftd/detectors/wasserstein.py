@@ -106,6 +106,8 @@ class Scale:
 
 _SCALES: WeakKeyDictionary[Reference, Scale] = WeakKeyDictionary()
 _ANCHORS: WeakKeyDictionary[Reference, Floats] = WeakKeyDictionary()
+_POSITIONS: WeakKeyDictionary[Bins, Floats] = WeakKeyDictionary()
+_NOWHERE: Final = np.empty(0)
 
 
 def scale_of(reference: Reference) -> Scale:
@@ -137,23 +139,26 @@ def _sd(counts: NDArray[np.int64], scale: Scale) -> Floats:
 
 
 def _scale(reference: Reference) -> Scale:
+    """Channels with as many bins at once: learning asks for the scale of each window's rest."""
     counts = reference.summary.counts[:, FIRST_VALUE:].astype(np.float64)
     channels, bins = counts.shape
     cdf, gaps = np.zeros_like(counts), np.zeros((channels, bins - 1))
-    third = np.zeros(channels)
-    for row, channel_bins in enumerate(reference.bins):
-        total = counts[row].sum()
-        if channel_bins.kind is not Kind.NUMERIC or total == 0:
-            continue
-        x = positions(channel_bins)
-        p = counts[row, : len(x)] / total
-        away = np.abs(x - np.sum(p * x))
-        most = float(away.max()) or 1.0  # squares of numbers beyond 1e154 are not finite
-        sd = most * np.sqrt(np.sum(p * (away / most) ** 2))
-        cdf[row] = np.cumsum(counts[row]) / total
-        if sd > 0:
-            gaps[row, : len(x) - 1] = np.diff(x) / sd
-            third[row] = np.sum(p * (away / sd) ** 3)
+    third, total = np.zeros(channels), counts.sum(axis=1)
+    places = [positions_of(b) if b.kind is Kind.NUMERIC else _NOWHERE for b in reference.bins]
+    used = np.where(total > 0, [*map(len, places)], 0)
+    for width in np.unique(used[used > 0]).tolist():
+        rows = np.flatnonzero(used == width)
+        x, all_of_it = np.stack([places[row] for row in rows.tolist()]), total[rows, None]
+        p = counts[rows, :width] / all_of_it
+        away = np.abs(x - np.sum(p * x, axis=1, keepdims=True))
+        most = away.max(axis=1)
+        most[most == 0] = 1.0  # squares of numbers beyond 1e154 are not finite
+        sd = most * np.sqrt(np.sum(p * (away / most[:, None]) ** 2, axis=1))
+        cdf[rows] = np.cumsum(counts[rows], axis=1) / all_of_it
+        varies = sd > 0
+        rows, sd = rows[varies], sd[varies, None]
+        gaps[rows, : width - 1] = np.diff(x[varies], axis=1) / sd
+        third[rows] = np.sum(p[varies] * (away[varies] / sd) ** 3, axis=1)
     return Scale(cdf, gaps, third)
 
 
@@ -165,7 +170,7 @@ def _anchors(reference: Reference, scale: Scale) -> Floats:
         total = counts[row].sum()
         if channel_bins.kind is not Kind.NUMERIC or total == 0 or not scale.varies[row]:
             continue
-        used = len(positions(channel_bins))
+        used = len(positions_of(channel_bins))
         out[row] = _anchor(counts[row, :used] / total, scale.gaps[row, : used - 1], normals[:, :used])
     return out
 
@@ -174,9 +179,17 @@ def _anchor(p: Floats, gaps: Floats, normals: Floats) -> float:
     """Quantile 1 - ANCHOR of ``sum(|bridge| * gaps)``, at its upper 99 % confidence bound."""
     steps = normals * np.sqrt(p)
     steps -= steps.sum(axis=1, keepdims=True) * p
-    draws = np.sort(np.abs(np.cumsum(steps, axis=1)[:, :-1]) @ gaps)
-    rank = DRAWS * (1 - ANCHOR) + 2.33 * np.sqrt(DRAWS * ANCHOR * (1 - ANCHOR))
-    return float(draws[int(np.ceil(rank))])
+    draws = np.abs(np.cumsum(steps, axis=1)[:, :-1]) @ gaps
+    rank = int(np.ceil(DRAWS * (1 - ANCHOR) + 2.33 * np.sqrt(DRAWS * ANCHOR * (1 - ANCHOR))))
+    return float(np.partition(draws, rank)[rank])
+
+
+def positions_of(bins: Bins) -> Floats:
+    """``positions``, worked out once a channel's bins."""
+    known = _POSITIONS.get(bins)
+    if known is None:
+        known = _POSITIONS[bins] = positions(bins)
+    return known
 
 
 def positions(bins: Bins) -> Floats:

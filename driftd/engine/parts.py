@@ -12,13 +12,14 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from driftd.core.errors import CheckpointCorrupt, StateError
+from driftd.core.errors import CheckpointCorrupt, StateError, StateUnwritable
 from driftd.core.reference import Reference
 from driftd.engine.snapshot.checkpoint import Checkpoint
 from driftd.engine.snapshot.coding import (
@@ -39,11 +40,16 @@ from driftd.monitor.timeline import Points
 
 LEAST_BYTES: Final = 65_536
 """Rows and points that take less stay in the checkpoint, encoded once: a file of their own would cost more."""
+PORTION_BYTES: Final = 16 << 20
+"""Parts that are held encoded until they are written. Chosen: a hundred models that learn at once have 20 times that,
+and a disk is as quick with so much at a time.
+"""
 CHECKPOINTS: Final = 2
 """On disk: the last one and the one before."""
 SUFFIX: Final = ".part"
 
 Identity = tuple[int, ...]
+Encoded = Callable[[], bytes]
 Known = dict[Identity, tuple[object, str | msgspec.Raw]]
 """The name of each part, or what it is encoded to where it is small."""
 _T = TypeVar("_T", Reference, RowsSnapshot, Points, Past)
@@ -68,10 +74,19 @@ class Parts:
         returns their bytes, or raises StateUnwritable, and is called before the next checkpoint is ``named``.
         """
         out, known, fresh = shorten(checkpoint, self._known)
-        files = {self._path(name): payload for name, payload in fresh.items()}
 
         def put() -> int:
-            size = self.write({path: payload for path, payload in files.items() if not path.exists()})
+            size, portion = 0, dict[Path, bytes]()
+            for name, encoded in fresh.items():
+                path = self._path(name)
+                if path.exists():
+                    continue
+                portion[path] = encoded()
+                if part_name(portion[path]) != name:
+                    raise StateUnwritable(f"{path}: changed while it was saved")
+                if sum(map(len, portion.values())) >= PORTION_BYTES:
+                    size, portion = size + self.write(portion), {}
+            size += self.write(portion)
             self._known = known  # not before: what could not be written has no name
             return size
 
@@ -104,10 +119,12 @@ def part_name(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()[:32]
 
 
-def shorten(checkpoint: Checkpoint, known: Known) -> tuple[Checkpoint, Known, dict[str, bytes]]:
-    """The checkpoint with the names of its parts in their place; what is known now; the parts that were not known."""
+def shorten(checkpoint: Checkpoint, known: Known) -> tuple[Checkpoint, Known, dict[str, Encoded]]:
+    """The checkpoint with the names of its parts in their place; what is known now; the parts that were not known. They
+    are encoded once more when they are written: all of them together may be as large as the state.
+    """
     now: Known = {}
-    fresh: dict[str, bytes] = {}
+    fresh: dict[str, Encoded] = {}
 
     def short(value: _T, encode: Callable[[_T], bytes], least: int = 0) -> Any:
         identity = _identity(value)
@@ -119,7 +136,7 @@ def shorten(checkpoint: Checkpoint, known: Known) -> tuple[Checkpoint, Known, di
             else:
                 name = part_name(payload)
                 found = value, name
-                fresh[name] = payload
+                fresh[name] = partial(encode, value)
         now[identity] = found
         return found[1]
 

@@ -28,7 +28,7 @@ from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec, Fetching
 from driftd.detectors import SequentialDetector
-from driftd.engine import joined
+from driftd.engine import joined, surplus
 from driftd.engine.degradation import halvings
 from driftd.engine.flooded import flooded, models_in
 from driftd.engine.schemas import Schemas
@@ -435,11 +435,13 @@ class Pipeline:
 
     def _absorb(self, state: State) -> None:
         """The events since the last settle go into their panes; those of segments when there are many, or when panes
-        close: a batch costs the same for one event and for a hundred.
+        close: a batch costs the same for one event and for a hundred. Of those that wait for a reference it keeps what
+        can be learned from.
         """
-        for mine in state.partitions.values():
+        for source, mine in state.partitions.items():
             for key, stream in mine.streams.items():
                 if stream.rows and not (key.within and sum(map(len, stream.rows)) < ROWS_WAITING):
+                    surplus.let_go(self.monitor, state.models[key], source, stream, state.frontier)
                     panes.absorb(self.about(state, key), stream, self.monitor.windows.pane_seconds)
 
     def _rules(self, key: Slice) -> tuple[Rule, ...]:

@@ -23,6 +23,11 @@ MOST_VALUES: Final = 400_000
 _BITS: Final = 32
 _PIECES: Final = 64
 """Batches from which on they are put together: many small ones cost more than their values."""
+_LEAST_PIECES: Final = 4
+"""The same of a model of any width. Chosen: to put fewer together each time costs more than they do."""
+_COLUMNS: Final = 1280
+"""Columns of all batches together, likewise. Chosen: 64 batches of 20 fields; of 200, 64 batches of three events took
+five times what their values do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,14 +66,40 @@ class Sample:
         if len(kept):
             batch = rows if len(kept) == len(rows) else rows.take(kept)
             out = replace(out, rows=(*out.rows, batch.of_partition(partition)), units=(*out.units, units[kept]))
-        if len(out.rows) > _PIECES:
-            out = replace(out, rows=(concatenate(out.rows),), units=(np.concatenate(out.units),))
+        if len(out.rows) > min(_PIECES, max(_COLUMNS // max(len(names), 1), _LEAST_PIECES)):
+            out = out.put_together()
         return replace(out, offered=offered, names=names)
+
+    def surplus(self, rows: EventBatch, panes: NDArray[np.int64], partition: int) -> NDArray[np.bool_]:
+        """bool[n]: which of events that will be offered will not be kept, whatever else is offered; arguments as in
+        ``add``.
+        """
+        units = units_of(rows.offsets, panes, partition)
+        offered = self.offered + np.bincount(_zeros(units), minlength=_BITS + 1)
+        out: NDArray[np.bool_] = _zeros(units) < _level(offered, len({*self.names, *_names(rows)}))
+        return out
+
+    def passed_over(self, rows: EventBatch, panes: NDArray[np.int64], partition: int) -> Sample:
+        """As ``add`` with events that are ``surplus``: they were offered, and are not kept."""
+        offered = self.offered + np.bincount(_zeros(units_of(rows.offsets, panes, partition)), minlength=_BITS + 1)
+        return replace(self, offered=offered, names=tuple(sorted({*self.names, *_names(rows)})))
 
     def all(self) -> EventBatch:
         """Its events in order of time."""
         rows = concatenate(self.rows)
         return rows.take(in_time(rows))
+
+    def put_together(self) -> Sample:
+        """With the last batches as one, as far as each is not larger than twice all after it: so few are left, and what
+        is large is seldom copied, and seldom written anew by checkpoints.
+        """
+        after = np.cumsum([0, *(len(rows) for rows in reversed(self.rows))])
+        large = np.flatnonzero(np.diff(after)[1:] > 2 * after[1:-1])
+        last = 1 + int(large[0]) if len(large) else len(self.rows)
+        if last < 2:
+            return self
+        rows, units = concatenate(self.rows[-last:]), np.concatenate(self.units[-last:])
+        return replace(self, rows=(*self.rows[:-last], rows), units=(*self.units[:-last], units))
 
     def _thinned(self, level: int) -> Sample:
         rows, units = [], []

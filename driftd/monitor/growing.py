@@ -116,8 +116,49 @@ def due(model: ModelState, reached: int, pane_seconds: float) -> int | None:
     asked = min((renewal.wait for renewal in growth.renewals), default=np.inf)
     if asked < growth.wait:
         growth = model.growth = replace(growth, wait=asked)
-    last = int(panes_of(np.array([growth.begun + growth.wait]), pane_seconds)[0]) - 1
+    last = _last(growth, growth.begun, pane_seconds)
     return last if last <= reached else None
+
+
+def _last(growth: Growth, begun: float, pane_seconds: float) -> int:
+    """The last pane of the next stage."""
+    return int(panes_of(np.array([begun + growth.wait]), pane_seconds)[0]) - 1
+
+
+def sampled_through(model: ModelState, frontier: int | None, pane_seconds: float) -> int | None:
+    """The last pane whose events will all be offered to the sample for the first reference, and are used for nothing
+    else; None where that cannot be said. ``frontier``: the last pane that is closed.
+    """
+    growth = model.growth
+    if model.reference is not None or growth is None or growth.sample is None or growth.renewals:
+        return None
+    if not np.isnan(growth.begun):
+        return _last(growth, growth.begun, pane_seconds)
+    if frontier is None or model.arrived or model.slice.part:  # parts may have panes before it that are open
+        return None
+    return _last(growth, (frontier + 1) * pane_seconds, pane_seconds)
+
+
+def pass_over(
+    model: ModelState, source: TopicPartition, rows: EventBatch, through: int, pane_seconds: float
+) -> EventBatch:
+    """Without events of open panes ``through`` this one that the sample would not keep: it counts them now, and will be
+    what it would have been. Of each pane an event stays: by it is known that there were any.
+    """
+    growth = model.growth
+    assert growth is not None
+    assert growth.sample is not None
+    panes = panes_of(rows.times, pane_seconds)
+    mine = panes <= through
+    mine[np.unique(panes, return_index=True)[1]] = False
+    places = np.flatnonzero(mine)
+    gone = places[growth.sample.surplus(rows.take(places), panes[places], source[1])]
+    if not len(gone):
+        return rows
+    passed = RawRows(model.slice, through, source, 0, rows.take(gone), panes[gone])
+    note_versions(model, [passed], pane_seconds)
+    model.growth = replace(growth, sample=growth.sample.passed_over(passed.rows, passed.panes, source[1]))
+    return rows.take(np.delete(np.arange(len(rows)), gone))
 
 
 def _first_seen(model: ModelState, growth: Growth) -> float:

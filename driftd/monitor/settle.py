@@ -381,5 +381,5 @@ def _forget_names(model: ModelState) -> None:
     model.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
     named = ((c, {n: came for n, came in mine.items() if came.last > oldest}) for c, mine in model.names.items())
     model.names = {channel: mine for channel, mine in named if mine}
-    first = sorted(model.started.items(), key=lambda begun: begun[1])[:1]  # by it the others are new
+    first = sorted(model.started.items(), key=lambda begun: (begun[1], begun[0]))[:1]  # by it the others are new
     model.started = {v: at for v, at in model.started.items() if v in model.versions} | dict(first)

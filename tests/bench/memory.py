@@ -18,6 +18,10 @@ from driftd.engine.gc_tuning import give_back
 
 SHAPES = ((1, 20), (10, 100), (100, 100))
 MONTHS = ((4, 50, 0), (4, 50, 100), (2, 100, 0), (2, 100, 100))
+WIDE = (50, 100, 200, 400)
+WIDE_MODELS, WIDE_EVENTS, WIDE_BATCH, WIDE_SECONDS = 6, 640, 3, 3.2
+"""Of each model, three at a time, as a poll of a hundred models has them: past the first reference."""
+MOMENT = (200, 300_000)
 LEARN = 10_000
 AFTER = 4_000
 CHECKPOINTS = 6
@@ -150,6 +154,72 @@ def month(models: int, features: int, categories: int = 100) -> dict[str, Any]:
     }
 
 
+def wide(models: int, features: int) -> dict[str, Any]:
+    """Memory in MB a model, beside the process itself: before it has learned, after, and at most, checkpoints among it;
+    and processor seconds in which each learned.
+    """
+    from driftd.core.event import Decoded, EventBatch
+    from driftd.engine.state import State
+    from driftd.engine.store import CheckpointFile
+    from driftd.wiring.app import pipeline_of
+    from driftd.wiring.run import reporter_of
+
+    settings, out = _often({"max_models": models, "max_features": features}), dict[str, Any]()
+    pipeline, state = pipeline_of(settings), State()
+    reporter, rng, itself = reporter_of(settings, pipeline), np.random.default_rng(1), _status("VmRSS")
+    with tempfile.TemporaryDirectory() as folder:
+        file = CheckpointFile(Path(folder), time.time)
+        for begin in range(0, WIDE_EVENTS, WIDE_BATCH):
+            numbers = np.arange(begin, begin + WIDE_BATCH)
+            for m in range(models):
+                columns = {f"feature_{f:03d}": rng.normal(size=WIDE_BATCH) for f in range(features)}
+                offsets = numbers * models + m
+                batch = EventBatch(
+                    f"model_{m:03d}", offsets, np.asarray(1.79e9 + numbers * WIDE_SECONDS, np.float64), columns
+                )
+                pipeline.ingest(state, ("t", 0), (begin + WIDE_BATCH) * models, Decoded(WIDE_BATCH, [batch], []))
+            before, busy = _status("VmRSS"), time.process_time()
+            outcome = pipeline.settle(state)
+            if outcome.learned:
+                out["learn_s"] = round((time.process_time() - busy) / models, 2)
+                out["before_mb"] = round((before - itself) / models, 1)
+                give_back()
+            reporter.judged(outcome.judgements, state)
+            if begin % 60 == 0:
+                file.save(state, pipeline)
+    give_back()
+    after, most = ((mb - itself) / models for mb in (_status("VmRSS"), _status("VmHWM")))
+    return {"models": models, "features": features, **out, "after_mb": round(after, 1), "peak_mb": round(most, 1)}
+
+
+def moment(features: int, events: int) -> dict[str, Any]:
+    """Memory in MB while a model learns that sends so many events of one moment, each with another of its features."""
+    from driftd.core.event import Decoded, EventBatch
+    from driftd.engine.state import State
+    from driftd.wiring.app import pipeline_of
+
+    pipeline, state, size = pipeline_of(_often({"max_features": features})), State(), 2000
+    itself = _status("VmRSS")
+    for number, begin in enumerate([*range(0, events, size), events]):
+        offsets = np.arange(begin, begin + size)
+        columns = {f"feature_{number % features:03d}": offsets * 1.0}
+        batch = EventBatch("model", offsets, np.full(size, 1.79e9 + 60 * (begin == events)), columns)
+        pipeline.ingest(state, ("t", 0), begin + size, Decoded(size, [batch], []))
+        pipeline.settle(state)
+    return {"features": features, "events": events, "peak_mb": round(_status("VmHWM") - itself)}
+
+
+def _often(discovery: dict[str, int]) -> Any:
+    """Settings of a daemon that judges often."""
+    from driftd.config import load
+
+    windows = {"window_seconds": 60, "pane_seconds": 5, "min_events": 20, "out_of_orderness_seconds": 5}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "driftd.json"
+        path.write_text(json.dumps({"discovery": discovery, "windows": windows, "learning": {"grow_seconds": "28d"}}))
+        return load(path, {}, {}).settings
+
+
 def checkpointed(stage: Stage) -> dict[str, Any]:
     """MB and seconds of the worst of CHECKPOINTS that follow one another, each after one more event of each model: of
     the loop, the loop's of a processor, and until it is on disk. ``checkpoint_first_mb``: of the one before, which
@@ -183,17 +253,25 @@ def measure() -> list[dict[str, Any]]:
             print(out[-1], flush=True)
     for shape in MONTHS:
         print(of_month(*shape), flush=True)
+    for features in WIDE:
+        print(_alone("wide", WIDE_MODELS, features), flush=True)
+    print(_alone("moment", *MOMENT), flush=True)
     return out
 
 
-def of_month(models: int, features: int, categories: int) -> dict[str, Any]:
+def of_month(*shape: int) -> dict[str, Any]:
     """``month`` in a process of its own."""
-    command = [sys.executable, "-m", "tests.bench.memory", "month", *map(str, (models, features, categories))]
+    return _alone("month", *shape)
+
+
+def _alone(what: str, *arguments: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.bench.memory", what, *map(str, arguments)]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "month":
-        print(json.dumps(month(*map(int, sys.argv[2:]))))
+    measured = {"month": month, "wide": wide, "moment": moment}.get(sys.argv[1])
+    if measured is not None:
+        print(json.dumps(measured(*map(int, sys.argv[2:]))))
     else:
         print(json.dumps(fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

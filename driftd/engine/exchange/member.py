@@ -430,7 +430,8 @@ class Member(Daemon):
         for k, owner in self.owners.items():
             epoch = self.epochs[self.panes_topic, k]
             short, self._parts[k], fresh = shorten(owner_cell(owner, epoch, now), self._parts.get(k, {}))
-            size += self.exchange.save(_owner(k), epoch, encode_checkpoint(short), fresh, names_in(short))
+            parts = {name: encoded() for name, encoded in fresh.items()}
+            size += self.exchange.save(_owner(k), epoch, encode_checkpoint(short), parts, names_in(short))
         self.exchange.flush()
         return written(size)
 

@@ -134,3 +134,18 @@ def test_numbers_whose_squares_are_not_finite_have_the_scale_of_small_ones(rng: 
     small, large = (scale_of(make.reference({"x": x * by})) for by in (1.0, 2.0**530))
     assert large.gaps == pytest.approx(small.gaps)
     assert large.third == pytest.approx(small.third)
+
+
+def test_channels_with_other_bins_do_not_change_the_scale_of_a_channel(rng: np.random.Generator) -> None:
+    """Channels with as many bins are worked out together: to the bit what each is alone."""
+    columns = {f"n{k}": np.asarray(rng.normal(size=500) ** 3, np.float64) for k in range(5)}
+    columns |= {f"d{k}": np.asarray(rng.integers(0, k, 500), np.float64) for k in range(1, 9)}
+    columns |= {"huge": rng.normal(size=500) * 1e160, "none": np.full(500, np.nan)}
+    every = make.reference(columns)
+    together = scale_of(every)
+    for name, row in every.rows.items():
+        one = make.reference({name: columns[name]})
+        alone, bins = scale_of(one), one.width - FIRST_VALUE
+        assert together.cdf[row, :bins].tobytes() == alone.cdf[0].tobytes()
+        assert together.gaps[row, : bins - 1].tobytes() == alone.gaps[0].tobytes()
+        assert together.third[row] == alone.third[0]

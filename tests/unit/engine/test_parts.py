@@ -15,6 +15,7 @@ from driftd.core.errors import StateUnwritable
 from driftd.core.slice import Slice
 from driftd.engine import parts, store
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.snapshot import coding
 from driftd.engine.snapshot.coding import decode_checkpoint
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile, read_file
@@ -202,3 +203,31 @@ def names_of_past(file: CheckpointFile, p: Pipeline, state: State) -> str:
     assert quality is not None
     assert isinstance(quality.past, str)
     return quality.past
+
+
+def test_parts_are_held_and_written_a_portion_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred models that learn at once they would be as large as the state."""
+    monkeypatch.setattr(parts, "PORTION_BYTES", 1)
+    file, write, portions = CheckpointFile(tmp_path, lambda: 0.0), CheckpointFile(tmp_path, lambda: 0.0).parts.write, []
+
+    def counted(files: Any) -> int:
+        portions.append(len(files))
+        return write(files)
+
+    monkeypatch.setattr(file.parts, "write", counted)
+    p, state = growing(), State()
+    fed(p, state, 0, N)
+    file.save(state, p)
+    assert max(portions) == 1 < sum(portions)
+    assert frozen(p, loaded(tmp_path, p)) == frozen(p, state)
+
+
+def test_a_part_that_is_not_what_it_was_called_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, p, state = made(tmp_path)
+    before = frozen(p, loaded(tmp_path, p))
+    encode, calls = coding.encode_rows, itertools.count()
+    monkeypatch.setattr(parts, "encode_rows", lambda rows: encode(rows) + b"." * next(calls))
+    fed(p, state, N - STEP, N)
+    with pytest.raises(StateUnwritable, match="changed while it was saved"):
+        file.save(state, p)
+    assert frozen(p, loaded(tmp_path, p)) == before

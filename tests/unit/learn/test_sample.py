@@ -73,3 +73,27 @@ def test_neighbours_stay_together() -> None:
     # a value that repeats shows only beside the one before it
     gaps = np.diff(np.sort(of([]).rows[0].offsets))
     assert np.mean(gaps <= 1) > 0.9
+
+
+def test_batches_of_many_features_are_few_and_large_ones_are_seldom_copied() -> None:
+    """2,000 batches of three events: of 200 features they must not lie side by side, of which each is an array."""
+    out, copied, names = Sample.empty(), 0, [f"f{i}" for i in range(200)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "MOST_VALUES", 2_000_000)
+        for n in range(2000):
+            index = np.arange(3 * n, 3 * n + 3)
+            rows = EventBatch("m", index, index * 1.0, dict.fromkeys(names, index * 1.0))
+            before = out.rows
+            out = out.add(rows, index // 100, 0)
+            copied += sum(len(r) for r in out.rows if not any(r is b for b in (*before, rows))) - 3
+            assert len(out.rows) <= 6 + np.log2(6000)
+    assert out.all().offsets.tolist() == list(range(6000))
+    assert copied < 6000 * np.log2(2000)
+
+
+def test_batches_of_few_features_lie_side_by_side() -> None:
+    out = Sample.empty()
+    for n in range(60):
+        rows = events(3 * n, 3 * n + 3)
+        out = out.add(rows, (rows.times // 100).astype(np.int64), 0)
+    assert len(out.rows) == 60
