@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from math import inf
 from typing import Final
 
@@ -91,7 +92,7 @@ class Example:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from its parts is worked out once
 class Incident:
     """One cause, of one model or, ``together``, of several.
 
@@ -113,7 +114,7 @@ class Incident:
     examples: tuple[Example, ...] = ()
     features: tuple[tuple[str, int], ...] = ()
 
-    @property
+    @cached_property
     def models(self) -> tuple[str, ...]:
         """Those of the strongest parts first."""
         return tuple(dict.fromkeys(p.model for p in self.strongest))
@@ -129,7 +130,7 @@ class Incident:
         found = [p.now for p in self.parts if p.now is not None]
         return worst(found) if found else None
 
-    @property
+    @cached_property
     def strongest(self) -> tuple[Part, ...]:
         """What lasts, what pages, what is more than a relation, what has a name, and a cause, what was told first."""
         return tuple(sorted(self.parts, key=_order))
@@ -162,7 +163,7 @@ class Incident:
         """Whether so many channels of each model have changed at once that it is a pipeline rather than a feature."""
         return len(self.pipelines) == len(self.totals)
 
-    @property
+    @cached_property
     def pipelines(self) -> dict[str, tuple[int, int]]:
         """The models of which so many channels, or features, have changed: how many channels, and of how many."""
         mine = Counter(p.model for p in self.parts if p.channel != JOINT)

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.pane_block import PaneBlock, PaneData
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.slots import HOUR_SECONDS, UNITS, slot_of
 from driftd.monitor import timeline as t
+from driftd.monitor.since import Since, sums_of
 from driftd.monitor.view import ModelView
 from driftd.web.format import DAY, read_time
 from driftd.web.scales import Floats, Span
@@ -159,17 +159,17 @@ def _mean(m: ModelView, row: int) -> float:
     return float(summary_values(m, row)[0][t.MEAN])
 
 
-def summary_values(m: ModelView, row: int, since: float | None = None) -> tuple[Floats, Floats]:
-    """The columns of monitor.timeline of a channel's reference, and of now: the last window, or what came since."""
+def summary_values(m: ModelView, row: int, now: Since | None = None) -> tuple[Floats, Floats]:
+    """The columns of monitor.timeline of a channel's reference, and of ``now``: by default the last window."""
     assert m.judgement is not None
     assert m.reader is not None
-    hop = None if since is None else m.since(since)
-    now = m.judgement.summary if hop is None else hop.summary
-    out = []
-    for summary in (m.judgement.reference.summary, now):
-        block = PaneBlock.of(0, PaneData(summary))
-        out.append(m.reader.points(block, 0.0).values[0, row].astype(np.float64))
-    return out[0], out[1]
+    usual, window = (
+        sums_of(s.counts[row], s.moments[row]) for s in (m.judgement.reference.summary, m.judgement.summary)
+    )
+    sums = np.zeros((2, len(m.reader.channels), len(usual)), np.int64)
+    sums[:, row] = usual, window if now is None else now.sums
+    values = m.reader.values(sums)[:, row].astype(np.float64)
+    return values[0], values[1]
 
 
 def column_of(kind: str | None, numeric: bool) -> int:

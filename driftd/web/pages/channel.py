@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from driftd.core.finding import CHANGE, JUDGE, Status
+from driftd.core.pane_block import Counts
 from driftd.core.reference import Bins
 from driftd.core.slice import Slice
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
@@ -65,10 +66,11 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     row, reference = view.row, m.judgement.reference
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
     since = line.since
-    hop = None if since is None else m.since(since)
-    now = (m.judgement.window_start, m.judgement.window_end) if hop is None else (hop.start, hop.end)
-    counts = (m.judgement.summary if hop is None else hop.summary).counts[row]
-    usual, current = summary_values(m, row, since) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
+    now = None if since is None else m.since(row, since)
+    j = m.judgement
+    now_from, now_to = (j.window_start, j.window_end) if now is None else (now.start, now.end)
+    counts = j.summary.counts[row] if now is None else now.counts
+    usual, current = summary_values(m, row, now) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
     charts, hourly = charts_of(m, view, line, stretch, snapshot)
     sizes = sizes_of(m, row, since, stretch, line.kind)
     sized = None if sizes is None else size_chart(sizes, line, stretch, snapshot.now)
@@ -89,8 +91,9 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         charts=[chart.svg_with_caption() for chart in charts],
         hourly=hourly,
         sizes=None if sized is None or sized.empty else sized.svg_with_caption(),
-        now_from=now[0],
-        now_to=now[1],
+        now_from=now_from,
+        now_to=now_to,
+        mixed=now is not None and now.mixed,
         now_events=int(counts.sum()),
         histogram=_histogram(reference.bins[row], reference.summary.counts[row], counts, line, (usual, current))
         if numeric
@@ -138,7 +141,7 @@ def _points(before: float, after: float) -> str:
     return f"{'+' if after > before else '-'} {number(abs(after - before) * 100, 2)} points"
 
 
-def _histogram(bins: Bins, before: Floats, after: Floats, line: ChannelLine, both: tuple[Floats, Floats]) -> Histogram:
+def _histogram(bins: Bins, before: Counts, after: Counts, line: ChannelLine, both: tuple[Floats, Floats]) -> Histogram:
     shares = [counts / max(counts.sum(), 1) for counts in (before, after)]
     medians = float(both[0][t.P50]), float(both[1][t.P50])
     p, q = (s[FIRST_VALUE : bins.used] for s in shares)
@@ -185,7 +188,7 @@ def _spread(bins: Bins, shares: Floats, edges: Floats) -> tuple[Floats, float, f
     return np.diff(at), float(shares[0] + at[0]), float(shares[-1] + cumulated[-1] - at[-1])
 
 
-def _categories(view: ChannelView, counts: Floats) -> list[Category]:
+def _categories(view: ChannelView, counts: Counts) -> list[Category]:
     """Those that moved most, and the most frequent ones, by the reference's frequency."""
     reference, row = view.judgement.reference, view.row
     before, after = (c / max(c.sum(), 1) for c in (reference.summary.counts[row], counts))
