@@ -14,6 +14,8 @@ from driftd.core.channel import JOINT, OWN_NAMES
 from driftd.core.finding import Severity
 from driftd.core.slice import Slice
 
+ROUGH: Final = 900.0
+"""Seconds from which on the error of a beginning is told in words. Chosen: who looks at a chart of an hour sees it."""
 MOST_ENTRIES: Final = 60
 """Entries of a timeline that are kept: the first, and the most recent."""
 
@@ -52,7 +54,7 @@ class Part:
     """A channel that takes part. ``kind``, ``value``, ``reference_value``, ``cause`` and ``detail`` as in the last
     Finding that had them, so counted from the start of the change; ``size`` over the least that makes such a page or
     ticket. ``severity``: the worst it has had; ``open``: which detectors hold it open, and at which severity.
-    ``times``, ``first_since`` and ``unit`` as in Finding.
+    ``times``, ``first_since``, ``unit`` and ``since_error_seconds`` as in Finding.
     """
 
     model: str
@@ -72,6 +74,7 @@ class Part:
     times: int = 1
     first_since: float | None = None
     unit: str = ""
+    since_error_seconds: float | None = None
 
     @property
     def now(self) -> Severity | None:

@@ -24,9 +24,9 @@ from driftd.web.facts import ChannelLine, channel_line, silence_in_words
 from driftd.web.format import large, number, share, times, with_unit
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
-from driftd.web.pages.values import charts_of, spell_value, usual_and_now
+from driftd.web.pages.values import charts_of, spell_mean, spell_value, usual_and_now
 from driftd.web.scales import LOG_FROM, Floats
-from driftd.web.series import RANGES, Stretch, Values, summary_values
+from driftd.web.series import RANGES, Stretch, now_of, summary_values
 from driftd.web.sizes import size_chart, sizes_of
 from driftd.web.snapshot import ChannelView
 
@@ -66,10 +66,8 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     row, reference = view.row, m.judgement.reference
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
     since = line.since
-    now = None if since is None else m.since(row, since)
-    j = m.judgement
-    now_from, now_to = (j.window_start, j.window_end) if now is None else (now.start, now.end)
-    counts = j.summary.counts[row] if now is None else now.counts
+    now = now_of(m, row, since)
+    counts = now.counts
     usual, current = summary_values(m, row, now) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
     charts, hourly = charts_of(m, view, line, stretch, snapshot)
     sizes = sizes_of(m, row, since, stretch, line.kind)
@@ -82,7 +80,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         snapshot,
         m=m,
         line=line,
-        beside=usual_and_now(line.kind, Values.of(m, stretch), row, since, line.unit or ""),
+        beside=usual_and_now(m, row, line.kind, line.usual, since, snapshot.now, line.unit or ""),
         silent=silence_in_words(m, snapshot.now),
         part=Slice(m.name).part,
         reference=reference,
@@ -91,9 +89,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         charts=[chart.svg_with_caption() for chart in charts],
         hourly=hourly,
         sizes=None if sized is None or sized.empty else sized.svg_with_caption(),
-        now_from=now_from,
-        now_to=now_to,
-        mixed=now is not None and now.mixed,
+        came=now,
         now_events=int(counts.sum()),
         histogram=_histogram(reference.bins[row], reference.summary.counts[row], counts, line, (usual, current))
         if numeric
@@ -119,7 +115,11 @@ def _numbers(bins: Bins, usual: Floats, now: Floats) -> Iterator[tuple[str, str,
         before, after = float(usual[column]), float(now[column])
         if math.isnan(before) and math.isnan(after):
             continue
-        yield name, spell_value(bins, before), spell_value(bins, after), _factor(before, after)
+        told, factor = spell_value(bins, after), _factor(before, after)
+        if column == t.MEAN:
+            told = spell_mean(bins, after, float(now[t.TYPICAL]))
+            factor = factor.replace("× ", "× over ") if told.startswith(">") else factor
+        yield name, spell_value(bins, before), told, factor
     before, after = float(usual[t.SHARE_MISSING]), float(now[t.SHARE_MISSING])
     yield "missing", share(before), share(after), _points(before, after)
 
