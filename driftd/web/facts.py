@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from driftd.core.channel import JOINT
+from driftd.core.channel import JOINT, Role
 from driftd.core.event import Kind
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Part
@@ -243,6 +243,8 @@ def fleet_headline(
 
 _CANDIDATES = 4
 _CALM = ("nothing has changed", "too few events to judge yet")
+_UNITS: Final[Mapping[Role, str]] = {Role.LATENCY: "s"}
+"""Of roles whose numbers driftd reads itself (docs/events.md)."""
 _ORDER = {"page": 0, "ticket": 1, "learning": 2, "ok": 3}
 
 
@@ -282,7 +284,7 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
         detail,
         value,
         usual,
-        j.units.get(v.name),
+        j.units.get(v.name) or _UNITS.get(v.role),
         size,
         size_of,
         v.pages or watches_changes(j),

@@ -113,8 +113,8 @@ def _numbers(bins: Bins, usual: Floats, now: Floats) -> Iterator[tuple[str, str,
         ("typical size", t.TYPICAL),
     ):
         before, after = float(usual[column]), float(now[column])
-        if math.isnan(before) and math.isnan(after):
-            continue
+        if (math.isnan(before) and math.isnan(after)) or (column == t.TYPICAL and math.isnan(before + after)):
+            continue  # nobody counts the typical size of a window
         told, factor = spell_value(bins, after), _factor(before, after)
         if column == t.MEAN:
             told = spell_mean(bins, after, float(now[t.TYPICAL]))
