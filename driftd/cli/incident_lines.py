@@ -51,7 +51,8 @@ def _whole(body: Mapping[str, Any]) -> Iterator[str]:
     for e in shown:
         yield f"    ... {left_out} more ..." if e is None else f"    {when(e['time'], now):<12}  {_entry(e)}"
     for n in body["nearby"]:
-        yield f"    {when(n['time'], now):<12}  beside it, {clean(n['model'], 60)}: {_plain(n['text'])}"
+        about = "" if n["id"] else f"{clean(n['model'], 60)}: "  # an incident's sentence names its models
+        yield f"    {when(n['time'], now):<12}  beside it: {about}{_plain(n['text'])}"
     yield "  What to do"
     for number, step in enumerate(body["steps"], 1):
         yield f"    {number}. {_plain(step, 600)}"

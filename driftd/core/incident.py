@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from math import inf
 from typing import Final
 
@@ -13,6 +14,8 @@ from driftd.core.channel import JOINT, OWN_NAMES
 from driftd.core.finding import Severity
 from driftd.core.slice import Slice
 
+ROUGH: Final = 900.0
+"""Seconds from which on the error of a beginning is told in words. Chosen: who looks at a chart of an hour sees it."""
 MOST_ENTRIES: Final = 60
 """Entries of a timeline that are kept: the first, and the most recent."""
 
@@ -51,7 +54,7 @@ class Part:
     """A channel that takes part. ``kind``, ``value``, ``reference_value``, ``cause`` and ``detail`` as in the last
     Finding that had them, so counted from the start of the change; ``size`` over the least that makes such a page or
     ticket. ``severity``: the worst it has had; ``open``: which detectors hold it open, and at which severity.
-    ``times``, ``first_since`` and ``unit`` as in Finding.
+    ``times``, ``first_since``, ``unit`` and ``since_error_seconds`` as in Finding.
     """
 
     model: str
@@ -71,6 +74,7 @@ class Part:
     times: int = 1
     first_since: float | None = None
     unit: str = ""
+    since_error_seconds: float | None = None
 
     @property
     def now(self) -> Severity | None:
@@ -91,7 +95,7 @@ class Example:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from its parts is worked out once
 class Incident:
     """One cause, of one model or, ``together``, of several.
 
@@ -113,7 +117,7 @@ class Incident:
     examples: tuple[Example, ...] = ()
     features: tuple[tuple[str, int], ...] = ()
 
-    @property
+    @cached_property
     def models(self) -> tuple[str, ...]:
         """Those of the strongest parts first."""
         return tuple(dict.fromkeys(p.model for p in self.strongest))
@@ -129,7 +133,7 @@ class Incident:
         found = [p.now for p in self.parts if p.now is not None]
         return worst(found) if found else None
 
-    @property
+    @cached_property
     def strongest(self) -> tuple[Part, ...]:
         """What lasts, what pages, what is more than a relation, what has a name, and a cause, what was told first."""
         return tuple(sorted(self.parts, key=_order))
@@ -162,7 +166,7 @@ class Incident:
         """Whether so many channels of each model have changed at once that it is a pipeline rather than a feature."""
         return len(self.pipelines) == len(self.totals)
 
-    @property
+    @cached_property
     def pipelines(self) -> dict[str, tuple[int, int]]:
         """The models of which so many channels, or features, have changed: how many channels, and of how many."""
         mine = Counter(p.model for p in self.parts if p.channel != JOINT)

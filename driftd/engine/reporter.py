@@ -434,6 +434,7 @@ class Reporter:
             monitor.settings(m.slice).given,
             m.quality,
             monitor.settings(m.slice).contacts,
+            m.natural,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
@@ -518,9 +519,11 @@ class Reporter:
         """The features of a model that have come since driftd started and are not in its reference."""
         if model.reference is None:
             return ()
-        known = {channel.feature for channel in model.reference.channels}
         # the HTTP threads ask, too: the set must not change meanwhile
         came = [feature for name, feature in tuple(self._unwatched_said) if name == model.name]
+        if not came:
+            return ()
+        known = {channel.feature for channel in model.reference.channels}
         return tuple(sorted(feature for feature in came if feature not in known))
 
     def rewound(self) -> None:

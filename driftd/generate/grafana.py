@@ -49,6 +49,11 @@ class Row:
     panels: Iterable[Panel]
 
 
+def suffix(unit: str) -> str:
+    """A unit that Grafana has not, written behind the numbers."""
+    return f"suffix: {unit}"
+
+
 def steps(given: Steps) -> Json:
     """``("green", (1, "red"))``: green, red from 1 on."""
     pairs = [(None, s) if isinstance(s, str) else s for s in given]

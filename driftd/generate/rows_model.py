@@ -7,11 +7,14 @@ from typing import Final
 
 from driftd.detectors import NUMBERS
 from driftd.detectors.registry import faults, in_order, is_fault, is_sequential, registry
-from driftd.generate.grafana import STATUS_NAMES, STATUS_STEPS, Panel, Query, bars, lines, stat
+from driftd.generate.grafana import STATUS_NAMES, STATUS_STEPS, Panel, Query, bars, lines, stat, suffix
 
 MODEL: Final = '{model="$model"}'
 FEATURE: Final = '{model="$model", feature="$feature"}'
 OTHERS: Final = 'detector!="judge"'
+TIMES: Final = suffix("×")
+NO_UNIT: Final = frozenset({"1", "ratio"})
+"""Of statistics that have none: distances from 0 to 1, and chi-squared."""
 
 
 def model() -> Iterator[Panel]:
@@ -66,6 +69,7 @@ def model() -> Iterator[Panel]:
         "makes a ticket. What pages is the evidence below.",
         [(ratio, "{{feature}}")],
         size=(16, 9),
+        unit=TIMES,
         limit=1,
         runbooks=["DriftdFeatureDrift", "DriftdModelDrift"],
     )
@@ -75,6 +79,7 @@ def model() -> Iterator[Panel]:
         (f"sort_desc({ratio})", "{{feature}}"),
         colors=("green", (0.7, "yellow"), (1, "red")),
         runbooks=["DriftdFeatureDrift"],
+        unit=TIMES,
         decimals=2,
         max=2,
     )
@@ -93,6 +98,7 @@ def model() -> Iterator[Panel]:
             ),
         ],
         size=(16, 9),
+        unit=TIMES,
         limit=1,
         runbooks=["DriftdModelDrift"],
     )
@@ -117,6 +123,7 @@ def feature() -> Iterator[Panel]:
         "channel makes tickets by its window statistics.",
         _with_threshold("driftd_feature_evidence", "evidence", "threshold"),
         size=(16, 7),
+        unit=suffix("nats"),
         runbooks=["DriftdModelDrift"],
     )
     yield stat(
@@ -134,6 +141,7 @@ def feature() -> Iterator[Panel]:
         "How much more runs of events of this channel vary than independent ones: so many events tell as much as one "
         "independent one.",
         f"max(driftd_feature_inflation_ratio{FEATURE})",
+        unit=TIMES,
         size=(4, 7),
         colors=("green", (1.5, "yellow")),
         runbooks=["DriftdFeatureDrift"],
@@ -148,6 +156,7 @@ def feature() -> Iterator[Panel]:
             )
         ],
         size=(12, 8),
+        unit=TIMES,
         limit=1,
         runbooks=["DriftdFeatureDrift", "DriftdPredictionDrift", "DriftdErrorDrift", "DriftdLatencyDrift"],
     )
@@ -173,6 +182,7 @@ def _shape(name: str) -> Panel:
         "of what matters and what chance explains. No data where the detector is not configured for this channel.",
         _with_threshold(cls.metric, name, "threshold"),
         size=(8, 7),
+        unit=suffix(cls.unit) if cls.unit not in NO_UNIT else "short",
         runbooks=["DriftdFeatureDrift"],
     )
 
@@ -294,21 +304,21 @@ def service() -> Iterator[Panel]:
         "Money of the calendar month (UTC), what it comes to by its end, and the budget; no data where no event says "
         "what it costs or has a price.",
         [
-            (spent, "spent"),
-            (spent.replace("month{", "month_forecast{"), "forecast"),
-            ('max by (model, currency) (driftd_cost_budget{model=~"$model"})', "budget threshold"),
+            (spent, "spent, {{currency}}"),
+            (spent.replace("month{", "month_forecast{"), "forecast, {{currency}}"),
+            ('max by (model, currency) (driftd_cost_budget{model=~"$model"})', "budget threshold, {{currency}}"),
         ],
         size=(8, 8),
         runbooks=["DriftdCostBudgetBurnFast", "DriftdCostBudgetExceeded"],
     )
     spent, events, failed = (
-        f'sum by (version) (increase(driftd_cost_{name}total{{model=~"$model"}}[1h]))'
-        for name in ("", "events_", "failed_events_")
+        f'sum by (version{also}) (increase(driftd_cost_{name}total{{model=~"$model"}}[1h]))'
+        for name, also in (("", ", currency"), ("events_", ""), ("failed_events_", ""))
     )
     yield lines(
         "Money per success",
         "Money of all events of the last hour, failed ones too, for each that did not fail; by version.",
-        [(f"{spent} / ({events} - {failed})", "{{version}}")],
+        [(f"{spent} / on (version) group_left () ({events} - {failed})", "{{version}}, {{currency}}")],
         size=(8, 8),
     )
     mine = 'model=~"$model"'
@@ -335,5 +345,6 @@ def service() -> Iterator[Panel]:
             )
         ],
         size=(8, 8),
+        unit="eps",
         runbooks=["DriftdSampleRatioBroken"],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -13,6 +14,8 @@ from driftd.metrics.aggregates import IncidentText
 from driftd.monitor import hints
 from driftd.monitor.sentence import sentence
 
+DAY: Final = 86_400.0
+"""Seconds of a day, UTC."""
 MOST_TICKETS: Final = 5
 """Tickets of a model that have a text, the newest."""
 
@@ -34,9 +37,15 @@ def texts_of(
     changed = changed_now(incidents)
     if pages:
         text = _text(max(pages, key=lambda i: (i.called or 0.0, i.opened)), now, external_url, changed)
-        yield text if whole is None else replace(text, summary=sentence(whole, now), hint=hints.of_incident(whole))
+        yield text if whole is None else replace(text, **_shared(whole, now // DAY))
     for i in sorted(tickets, key=lambda i: -i.opened)[:MOST_TICKETS]:
         yield _text(i, now, external_url, changed)
+
+
+@lru_cache(maxsize=64)
+def _shared(whole: Incident, day: float) -> dict[str, str]:
+    """What all of its models say: of a hundred it is made once. The ``day`` decides how times are told (core.text)."""
+    return {"summary": sentence(whole, day * DAY), "hint": hints.of_incident(whole)}
 
 
 def _text(i: Incident, now: float, external_url: str, changed: Mapping[str, Collection[str]]) -> IncidentText:

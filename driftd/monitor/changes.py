@@ -10,6 +10,7 @@ import numpy as np
 
 from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, Finding, Status
+from driftd.core.incident import ROUGH
 from driftd.core.summary import Summary
 from driftd.core.text import duration, in_unit, latencies, minute, numbers, ordinal, percent, to_digits
 from driftd.judge.natural.cause import Cause, Caused, Look
@@ -26,8 +27,6 @@ from driftd.monitor.state import OpenChange
 STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}
 SUMMED = 30
 """Values since a change from which on their own mean is said. Chosen: the standard error is a fifth of a deviation."""
-ROUGH: Final = 900.0
-"""Seconds from which on the error of a beginning is told in words. Chosen: who looks at a chart of an hour sees it."""
 OVER = "nothing exceeds its natural variation any more: the change is over"
 
 
@@ -274,5 +273,5 @@ def multiplied(then: float, now: float, unit: str = "") -> str:
     times = max(now / then, then / now)
     text = f"{to_digits(times, 2)} times {'larger' if now >= then else 'smaller'}"  # two digits, no exponent
     if power_of_ten(times):
-        return f"about {text}, typical size was {in_unit(to_digits(then, 4), unit)}"
+        return f"about {text}, typical size was {in_unit(to_digits(then, 3), unit)}"
     return f"{text}, typical size {numbers(then, now, unit)}"

@@ -19,6 +19,7 @@ from driftd.judge.learned import Learned
 from driftd.judge.natural.episodes import GROSS, HOLD, PAGE
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.sizes import sized
+from driftd.judge.runtime import batch_events
 from driftd.judge.step import Judged, MicroBatch
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.attribution import divergences, mean_of, moved_bins
@@ -45,6 +46,8 @@ NEAR_SECONDS: Final = 3600.0
 SAME_SECONDS: Final = HOLD[PAGE]
 """Estimates of the start of one change differ by less: as long as a page is held, a window of the near scale."""
 
+BATCH_TIMES: Final = 1.5
+"""Times as long as batches take about then that one may have taken. Chosen: hours of a day differ by as much."""
 DATED: Final = frozenset(
     {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE}
 )
@@ -110,11 +113,22 @@ class FindingContext:
         GROSS ``size`` the judge knows no better.
         """
         known = [(change.since, change.kind.value) for change in self.standing.changes if change.row == row]
-        dated = kind in DATED and size >= GROSS
-        if not dated and self.model.judge is not None and self.model.judge.state.episodes.open[row]:
-            known.append((float(self.model.judge.state.episodes.since[row]), ""))
+        if self.model.judge is not None and self.model.judge.state.episodes.open[row]:
+            begun = float(self.model.judge.state.episodes.since[row])
+            if not (kind in DATED and (size >= GROSS or self._in_batch(begun, since))):
+                known.append((begun, ""))
         same = (begun for begun, what in known if (kind and kind == what) or abs(begun - since) <= SAME_SECONDS)
         return next(same, since)
+
+    def _in_batch(self, begun: float, time: float) -> bool:
+        """Whether ``time`` lies in the judge's micro-batch that had ``begun`` then, by how often events came then."""
+        hops = [*self.model.hops.done, *([] if self.model.hops.growing is None else [self.model.hops.growing])]
+        each = (
+            batch_events(self.reference) / max(h.summary.events, 1) * (h.end - h.start)
+            for h in hops
+            if h.start <= begun < h.end
+        )
+        return 0 <= time - begun <= BATCH_TIMES * next(each, 0.0)
 
     def first(self, names: Sequence[str]) -> OpenChange | None:
         """The open change of the first of ``names`` that has one."""

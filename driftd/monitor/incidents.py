@@ -181,6 +181,7 @@ def _with(p: Part, f: Finding) -> Part:
         times=max(f.times, p.times),
         first_since=f.first_since or p.first_since,
         unit=f.unit,
+        since_error_seconds=f.since_error_seconds,
     )
 
 
@@ -204,7 +205,7 @@ def part_of(f: Finding) -> Part:
     return Part(
         f.model, f.feature or "", f.kind, f.value, f.reference_value, f.ratio, _since(f), f.window_end, severity,
         ((f.detector, severity),), None, f.new_version, f.cause, f.detail, f.times, f.first_since,
-        f.unit,
+        f.unit, f.since_error_seconds,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Final
 
 from driftd.core.channel import JOINT, Role
-from driftd.core.incident import Incident, Part, unchanged
+from driftd.core.incident import ROUGH, Incident, Part, unchanged
 from driftd.core.located import located
 from driftd.core.text import at_utc, clean, in_unit, latencies, numbers, ordinal, percent, plural, to_digits, when
 from driftd.judge.natural.cause import Cause
@@ -265,7 +265,8 @@ def _time(i: Incident, now: float) -> str:
     since, part = began(i), _common(i) or i.first
     if i.ended is None:
         again = "" if part.first_since is None else f", {ordinal(part.times)} time since {when(part.first_since, now)}"
-        return f"since {when(since, now)} UTC{again}"
+        about = "about " if (part.since_error_seconds or 0.0) >= ROUGH else ""
+        return f"since {about}{when(since, now)} UTC{again}"
     begin, end = at_utc(since), at_utc(i.ended)
     same_day = begin is not None and end is not None and begin.date() == end.date()
     return f"from {when(since, now)} to {when(i.ended, i.ended if same_day else now)} UTC"

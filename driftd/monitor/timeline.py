@@ -192,7 +192,14 @@ class ValueReader:
 
     def points(self, block: PaneBlock, step: float) -> Points:
         """One point of ``step`` seconds for each row of the block, whose ``numbers`` are those of the points."""
-        sums = block.sums
+        points = Points.of(block.numbers.copy(), _totals(block, self.slow_from), self.values(block.sums))
+        if step < SIZED_FROM:
+            return points
+        sizes, largest = _unsized(points.values) if self.sizer is None else self.sizer.of(block, step)
+        return replace(points, sizes=sizes, largest=largest)
+
+    def values(self, sums: Counts) -> Float32s:
+        """float32[k, channels, WIDTH] of sums as in core.pane_block."""
         counts = sums[:, :, : -COLUMNS - MOMENTS]
         out = np.full((*counts.shape[:2], WIDTH), np.nan, np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -205,11 +212,7 @@ class ValueReader:
                 has = np.array([len(self.labels[row]) > top for row in rows], bool)
                 share = counts[:, rows, FIRST_VALUE + top] / live
                 out[:, rows, FIRST_SHARE + top] = np.where(has, share, np.nan)
-        points = Points.of(block.numbers.copy(), _totals(block, self.slow_from), out)
-        if step < SIZED_FROM:
-            return points
-        sizes, largest = _unsized(out) if self.sizer is None else self.sizer.of(block, step)
-        return replace(points, sizes=sizes, largest=largest)
+        return out
 
     def _numbers(self, sums: Counts, out: Float32s) -> None:
         rows = self.numeric
@@ -355,9 +358,9 @@ class Timeline:
     def sizes(self, step: int, first: int) -> tuple[Counts, Floats]:
         """Closed points of the step from number ``first`` on: the largest size of all channels, float64[n]."""
         level = self.levels[step]
-        parts = [p.part(first) for p in (level.sealed, level.tail)]
-        sizes = np.concatenate([np.fmax.reduce(p.sizes, axis=1, initial=np.nan) for p in parts])
-        return np.concatenate([p.numbers for p in parts]), sizes.astype(np.float64)
+        parts = [(p, int(np.searchsorted(p.numbers, first))) for p in (level.sealed, level.tail)]
+        sizes = np.concatenate([np.fmax.reduce(p.sizes[low:], axis=1, initial=np.nan) for p, low in parts])
+        return np.concatenate([p.numbers[low:] for p, low in parts]), sizes.astype(np.float64)
 
     def _on(self, reader: ValueReader) -> Timeline:
         """The points by the channels and labels of another reference: what neither has in common is not known."""

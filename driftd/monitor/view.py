@@ -11,14 +11,15 @@ from driftd.core.contacts import NOBODY, Contacts
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Incident
 from driftd.core.refusals import Refusals
-from driftd.core.summary import merge
-from driftd.core.window import Hop, Hops
+from driftd.core.window import Hops
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.slots import Slots
+from driftd.judge.natural.step import NaturalState
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.quality import Quality
 from driftd.monitor.silence import Quiet
+from driftd.monitor.since import Since, since
 from driftd.monitor.timeline import Timeline, ValueReader
 
 
@@ -31,7 +32,8 @@ class ModelView:
     it, the newest last; ``windows``: its maintenance windows that are not over, ``muted`` the one that keeps it from
     ringing now; ``keeps_events``: the model can learn anew from events that were; ``renews``: one channel alone can be
     learned anew, and ``renewed`` what is to be said of those that are, or were. ``given``: its reference is a file.
-    ``quality``: how right it was, None before the first label. ``contacts``: who and what helps.
+    ``quality``: how right it was, None before the first label. ``contacts``: who and what helps. ``natural``: what the
+    judge keeps; None where nothing was learned.
     """
 
     name: str
@@ -55,12 +57,11 @@ class ModelView:
     given: bool = False
     quality: Quality | None = None
     contacts: Contacts = NOBODY
+    natural: NaturalState | None = None
 
-    def since(self, time: float) -> Hop | None:
-        """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""
-        growing = self.hops.growing
-        parts = [hop for hop in (*self.hops.done, *([] if growing is None else [growing])) if hop.end > time]
-        return Hop(parts[0].start, parts[-1].end, merge(hop.summary for hop in parts)) if parts else None
+    def since(self, row: int, time: float) -> Since | None:
+        """What came of the channel in this row since its change at ``time``."""
+        return since(self.hops, self.natural, self.timeline, row, time)
 
     @property
     def status(self) -> Status:

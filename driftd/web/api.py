@@ -63,9 +63,9 @@ from driftd.web.pages.values import spell_value
 from driftd.web.quality import EstimatedQuality, ModelQuality, estimated_of, quality_of
 from driftd.web.runbook import in_text
 from driftd.web.segments import SegmentLine, fleet_lines, segment_lines, whole_line
-from driftd.web.series import Stretch, Values, usual_of
+from driftd.web.series import Stretch, Values, now_of, usual_of
 from driftd.web.sizes import Sizes, sizes_of
-from driftd.web.snapshot import ChannelView
+from driftd.web.snapshot import ChannelView, bins_of
 from driftd.web.todo import names_of, todo
 
 DOCUMENT: Final = "/api/v1/openapi.json"
@@ -170,7 +170,8 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Channel:
     """``series`` at ``times``, the middle of stretches of ``step_seconds``; ``events_per_second`` of the model;
-    ``silence``: that it sends nothing, in words; "" where it does, or where that is natural.
+    ``silence``: that it sends nothing, in words; "" where it does, or where that is natural. ``shares``: of the events
+    of ``now_start`` to ``now_end``, those since the open change, else the last window.
     """
 
     time: float
@@ -180,6 +181,8 @@ class Channel:
     events_per_second: list[float | None]
     series: list[Series]
     shares: list[Share]
+    now_start: float
+    now_end: float
     window_start: float
     window_end: float
     sizes: Sizes | None
@@ -189,7 +192,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The share of a bin in the reference and in the last window, 0..1."""
+    """The share of a bin in the reference and now, 0..1."""
 
     bin: str
     reference: float | None
@@ -370,7 +373,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
     values = Values.of(m, stretch)
     usual = usual_of(m, view.row, values.times, values.step).columns if m.reader is not None else {}
-    known = view.row < values.values.shape[1]
+    known, now = view.row < values.values.shape[1], now_of(m, view.row, line.since)
     nothing, bins = np.full(len(values.times), np.nan), m.judgement.reference.bins[view.row]
     series = [
         Series(name, _list(of), _list(usual.get(c, nothing)), last_in_words(bins, c, of, line.unit or ""))
@@ -385,7 +388,9 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
         values.times.tolist(),
         _list(values.events_per_second),
         series,
-        [Share(label, *_list(np.array([p, q]))) for label, p, q in view.bins],
+        [Share(label, *_list(np.array([p, q]))) for label, p, q in bins_of(m.judgement, view.row, now.counts)],
+        now.start,
+        now.end,
         m.judgement.window_start,
         m.judgement.window_end,
         sizes_of(m, view.row, line.since, stretch, line.kind),

@@ -67,7 +67,15 @@ def effects(i: Incident, snapshot: Snapshot) -> list[Effect]:
     """Of each of its models of which values are kept, those of the strongest parts first."""
     known = {m.name: m for m in snapshot.models}
     mine = [known[model] for model in i.models if model in known and known[model].timeline.channels]
-    return [_effect(i, m, snapshot.now if i.ended is None else i.ended) for m in mine[:MOST_MODELS]]
+    return [_effect(i, m, _end(i, m, snapshot.now)) for m in mine[:MOST_MODELS]]
+
+
+def _end(i: Incident, m: ModelView, now: float) -> float:
+    """Up to when events are counted: of a model that has sent none for long, to its last one, in finer points."""
+    if i.ended is not None:
+        return i.ended
+    last = m.counts.last_event
+    return min(now, last) if last > i.since else now
 
 
 def _effect(i: Incident, m: ModelView, end: float) -> Effect:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from driftd.core.channel import JOINT
+from driftd.core.channel import JOINT, Role
 from driftd.core.event import Kind
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Part
@@ -190,16 +190,18 @@ def _worst_of(j: Judgement, snapshot: Snapshot, opened: Opened) -> tuple[Channel
     for those alone that may be it.
     """
     rows = np.flatnonzero(j.channel_status >= Status.WARNING)
+    together = [*_together(j, opened, changed=True)]
+    if not len(rows) and not together:
+        return None, []
     change = next((np.nan_to_num(s.ratio) for s in j.scores if s.detector == CHANGE), np.zeros(len(j.channel_status)))
-    others = [np.nan_to_num(s.ratio) for s in j.scores if s.detector not in {CHANGE, JUDGE}]
-    largest = np.max([np.zeros(len(change)), *others], axis=0)
+    largest = np.zeros(len(change))
+    for s in j.scores:
+        if s.detector not in {CHANGE, JUDGE}:
+            np.fmax(largest, s.ratio, out=largest)
     order = np.lexsort((-largest[rows], -change[rows], -j.channel_status[rows]))[:_CANDIDATES]
     guarantee = snapshot.guarantee(j.model)
     lines = [_line(channel(j, row, guarantee), opened) for row in rows[order].tolist()]
-    lines = sorted([*_together(j, opened, changed=True), *lines], key=_worst)
-    if not lines:
-        return None, []
-    first = lines[0]
+    first = min([*together, *lines], key=_worst)
     status = next(s for s, word in words.STATUS_WORDS.items() if word == first.status)
     alike = [row for row, kind in sorted(j.kinds.items()) if kind == first.kind and j.channel_status[row] == status]
     return first, [j.reference.channels[row].name for row in alike]
@@ -241,6 +243,8 @@ def fleet_headline(
 
 _CANDIDATES = 4
 _CALM = ("nothing has changed", "too few events to judge yet")
+_UNITS: Final[Mapping[Role, str]] = {Role.LATENCY: "s"}
+"""Of roles whose numbers driftd reads itself (docs/events.md)."""
 _ORDER = {"page": 0, "ticket": 1, "learning": 2, "ok": 3}
 
 
@@ -280,7 +284,7 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
         detail,
         value,
         usual,
-        j.units.get(v.name),
+        j.units.get(v.name) or _UNITS.get(v.role),
         size,
         size_of,
         v.pages or watches_changes(j),

@@ -78,6 +78,7 @@ class PartLine:
     unit: str | None
     size: float | None
     since: float
+    since_error_seconds: float | None
     told: float
     ended: float | None
 
@@ -231,7 +232,7 @@ def _part(p: Part) -> PartLine:
     return PartLine(
         p.model, p.channel, (p.now or p.severity).value, p.ended is None, size_in_words(p), p.kind or None,
         p.cause or None, p.detail or None, p.value, p.reference_value, p.unit or None,
-        p.size if isfinite(p.size) else None, p.since, p.told, p.ended,
+        p.size if isfinite(p.size) else None, p.since, p.since_error_seconds, p.told, p.ended,
     )  # fmt: skip
 
 

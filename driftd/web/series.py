@@ -9,13 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.pane_block import PaneBlock, PaneData
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.moments import Moments
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.slots import HOUR_SECONDS, UNITS, slot_of
 from driftd.monitor import timeline as t
+from driftd.monitor.since import Since, sums_of
 from driftd.monitor.view import ModelView
 from driftd.web.format import DAY, read_time
 from driftd.web.scales import Floats, Span
@@ -156,20 +157,31 @@ def _hours(
 
 def _mean(m: ModelView, row: int) -> float:
     assert m.judgement is not None
-    return float(summary_values(m, row)[0][t.MEAN])
+    return float(summary_values(m, row, now_of(m, row, None))[0][t.MEAN])
 
 
-def summary_values(m: ModelView, row: int, since: float | None = None) -> tuple[Floats, Floats]:
-    """The columns of monitor.timeline of a channel's reference, and of now: the last window, or what came since."""
+def now_of(m: ModelView, row: int, since: float | None) -> Since:
+    """What came of a channel since its open change, else in the last window."""
+    j = m.judgement
+    assert j is not None
+    found = None if since is None else m.since(row, since)
+    if found is not None:
+        return found
+    return Since(j.window_start, j.window_end, sums_of(j.summary.counts[row], j.summary.moments[row]))
+
+
+def summary_values(m: ModelView, row: int, now: Since) -> tuple[Floats, Floats]:
+    """The columns of monitor.timeline of a channel's reference, and of ``now``."""
     assert m.judgement is not None
     assert m.reader is not None
-    hop = None if since is None else m.since(since)
-    now = m.judgement.summary if hop is None else hop.summary
-    out = []
-    for summary in (m.judgement.reference.summary, now):
-        block = PaneBlock.of(0, PaneData(summary))
-        out.append(m.reader.points(block, 0.0).values[0, row].astype(np.float64))
-    return out[0], out[1]
+    reference = m.judgement.reference
+    usual = sums_of(reference.summary.counts[row], reference.summary.moments[row])
+    sums = np.zeros((2, len(m.reader.channels), len(usual)), np.int64)
+    sums[:, row] = usual, now.sums
+    before, after = m.reader.values(sums)[:, row].astype(np.float64)
+    if reference.numeric[row] and m.reader.sizer is not None:
+        before[t.TYPICAL] = np.exp(Moments.usual(reference, m.reader.sizer.learned).log[row])
+    return before, after
 
 
 def column_of(kind: str | None, numeric: bool) -> int:

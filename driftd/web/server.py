@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from driftd.web.acts import NOBODY
 from driftd.web.answer import JSON, Answer
 from driftd.web.api import DOCUMENT
 from driftd.web.httpd import Handler, Route, RouteServer, ServerLimits, no_path
+from driftd.web.pages.frame import prepare
 from driftd.web.site import ACTING, MAX_FIELDS, PATHS, answer, answer_act, request_of
 from driftd.web.slots import Pool
 
@@ -72,6 +74,10 @@ class HttpServer(RouteServer):
     ) -> None:
         routes = _routes(views)
         super().__init__(address, routes, web_config=web_config, hosts=hosts, limits=limits, missing=_missing)
+
+    def start(self) -> None:
+        super().start()
+        threading.Thread(target=prepare, name="driftd-templates", daemon=True).start()
 
 
 def _missing(path: str, known: Collection[str]) -> Answer:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, JUDGE, Judgement, Scores, Status
@@ -57,7 +58,7 @@ class ChannelView:
     @property
     def bins(self) -> tuple[tuple[str, float, float], ...]:
         """Label, reference share and current share of each bin, 0..1; NaN where a side has no events."""
-        return tuple(_bins(self.judgement, self.row))
+        return tuple(bins_of(self.judgement, self.row, self.judgement.summary.counts[self.row]))
 
     @property
     def moved(self) -> tuple[tuple[str, float, float], ...]:
@@ -98,8 +99,9 @@ def channel(j: Judgement, row: int, guarantee: ModelGuarantee | None) -> Channel
     )
 
 
-def _bins(j: Judgement, row: int) -> Iterator[tuple[str, float, float]]:
-    old, new = j.reference.summary.counts[row], j.summary.counts[row]
+def bins_of(j: Judgement, row: int, new: NDArray[np.int64]) -> Iterator[tuple[str, float, float]]:
+    """Label, share in the reference and among the counts ``new`` of each bin that has any."""
+    old = j.reference.summary.counts[row]
     with np.errstate(invalid="ignore", divide="ignore"):
         before, after = old / old.sum(), new / new.sum()
     for column in range(int(j.reference.used[row])):

@@ -24,7 +24,7 @@ DASHBOARD: Final[dict[str, Any]] = json.loads(PATH.read_text())
 PANELS: Final = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 VARIABLES: Final = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
 QUERIES: Final = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
-UNITS: Final = {"short", "percentunit", "s", "eps"}
+UNITS: Final = {"short", "percentunit", "s", "eps", "suffix: ×", "suffix: nats", "suffix: reference sd"}
 UNKNOWN_TO_THE_SDK: Final = {
     # The Prometheus data source's own settings of an annotation and of a variable; the SDK's types stop before them.
     "annotations.list.titleFormat",
@@ -135,6 +135,17 @@ def test_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         assert target["expr"].strip()
         assert target["legendFormat"]
+
+
+def test_money_has_its_currency_and_statistics_their_units() -> None:
+    units = {panel["title"]: panel["fieldConfig"]["defaults"]["unit"] for panel in PANELS}
+    assert units["Evidence: judge and threshold"] == "suffix: nats"
+    assert units["Population stability index: statistic and threshold"] == "suffix: nats"
+    assert units["Wasserstein: statistic and threshold"] == "suffix: reference sd"
+    assert units["Drift ratio per channel"] == "suffix: ×"
+    money = [t for panel in PANELS for t in panel.get("targets", []) if "driftd_cost_" in t["expr"]]
+    assert len(money) == 4
+    assert all("{{currency}}" in t["legendFormat"] for t in money)
 
 
 def test_a_month_is_asked_for_once_and_not_for_every_point() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -67,7 +68,7 @@ FAULTS: Final[dict[str, Fault]] = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass
 class Fleet:
     """What ran, with a reporter whose clock stands at the end."""
 
@@ -75,7 +76,8 @@ class Fleet:
     state: State
     now: float
 
-    def snapshot(self) -> Snapshot:
+    @cached_property
+    def reporter(self) -> Reporter:
         telemetry = Telemetry()
         for name, value in (("driftd_kafka_connected", 1), ("driftd_config_last_reload_successful", 1),
                             ("driftd_group_members", 2)):  # fmt: skip
@@ -87,8 +89,11 @@ class Fleet:
         reporter = Reporter(MetricsSink(registry=CollectorRegistry()), telemetry, self.pipeline)
         reporter.state, reporter.not_ready = self.state, ()
         reporter.counts(self.state)
+        return reporter
+
+    def snapshot(self) -> Snapshot:
+        shown = self.reporter.snapshot(self.now)
         expiries = {"web pages": self.now + 41 * DAY}
-        shown = reporter.snapshot(self.now)
         return replace(shown, expiries=expiries, memory=(412_000_000, 2_000_000_000), rate_limits={"events": 500.0})
 
 

@@ -430,11 +430,17 @@ def _slow(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
                 change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(sure[w, row, c]), False,
-                partial(witness.seen, since, float(ring.end[last[w]]), counters), int(counters[c, f.LIVE]),
+                partial(witness.seen, since, float(ring.end[last[w]]), counters),
+                _values_since(since, counters[c], float(ring.start[begins[0]]), float(ring.end[last[w]])),
                 over=bool(gone[w, row, c]), error=error, slowly=slowly, waited=would and level < PAGE and not slowly,
             )
         )  # fmt: skip
     return after
+
+
+def _values_since(since: float, counters: Counts, start: float, end: float) -> int:
+    """How many values came since a change that is older than its window, if they came as in the window."""
+    return int(counters[f.LIVE] * max((end - since) / (end - start), 1.0))
 
 
 def _of_newest(

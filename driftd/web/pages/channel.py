@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from driftd.core.finding import CHANGE, JUDGE, Status
+from driftd.core.pane_block import Counts
 from driftd.core.reference import Bins
 from driftd.core.slice import Slice
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
@@ -23,9 +24,9 @@ from driftd.web.facts import ChannelLine, channel_line, silence_in_words
 from driftd.web.format import large, number, share, times, with_unit
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
-from driftd.web.pages.values import charts_of, spell_value, usual_and_now
+from driftd.web.pages.values import charts_of, spell_mean, spell_value, usual_and_now
 from driftd.web.scales import LOG_FROM, Floats
-from driftd.web.series import RANGES, Stretch, Values, summary_values
+from driftd.web.series import RANGES, Stretch, now_of, summary_values
 from driftd.web.sizes import size_chart, sizes_of
 from driftd.web.snapshot import ChannelView
 
@@ -65,10 +66,9 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     row, reference = view.row, m.judgement.reference
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
     since = line.since
-    hop = None if since is None else m.since(since)
-    now = (m.judgement.window_start, m.judgement.window_end) if hop is None else (hop.start, hop.end)
-    counts = (m.judgement.summary if hop is None else hop.summary).counts[row]
-    usual, current = summary_values(m, row, since) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
+    now = now_of(m, row, since)
+    counts = now.counts
+    usual, current = summary_values(m, row, now) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
     charts, hourly = charts_of(m, view, line, stretch, snapshot)
     sizes = sizes_of(m, row, since, stretch, line.kind)
     sized = None if sizes is None else size_chart(sizes, line, stretch, snapshot.now)
@@ -80,7 +80,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         snapshot,
         m=m,
         line=line,
-        beside=usual_and_now(line.kind, Values.of(m, stretch), row, since, line.unit or ""),
+        beside=usual_and_now(m, row, line.kind, line.usual, since, snapshot.now, line.unit or ""),
         silent=silence_in_words(m, snapshot.now),
         part=Slice(m.name).part,
         reference=reference,
@@ -89,8 +89,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         charts=[chart.svg_with_caption() for chart in charts],
         hourly=hourly,
         sizes=None if sized is None or sized.empty else sized.svg_with_caption(),
-        now_from=now[0],
-        now_to=now[1],
+        came=now,
         now_events=int(counts.sum()),
         histogram=_histogram(reference.bins[row], reference.summary.counts[row], counts, line, (usual, current))
         if numeric
@@ -114,9 +113,13 @@ def _numbers(bins: Bins, usual: Floats, now: Floats) -> Iterator[tuple[str, str,
         ("typical size", t.TYPICAL),
     ):
         before, after = float(usual[column]), float(now[column])
-        if math.isnan(before) and math.isnan(after):
-            continue
-        yield name, spell_value(bins, before), spell_value(bins, after), _factor(before, after)
+        if (math.isnan(before) and math.isnan(after)) or (column == t.TYPICAL and math.isnan(before + after)):
+            continue  # nobody counts the typical size of a window
+        told, factor = spell_value(bins, after), _factor(before, after)
+        if column == t.MEAN:
+            told = spell_mean(bins, after, float(now[t.TYPICAL]))
+            factor = factor.replace("× ", "× over ") if told.startswith(">") else factor
+        yield name, spell_value(bins, before), told, factor
     before, after = float(usual[t.SHARE_MISSING]), float(now[t.SHARE_MISSING])
     yield "missing", share(before), share(after), _points(before, after)
 
@@ -138,7 +141,7 @@ def _points(before: float, after: float) -> str:
     return f"{'+' if after > before else '-'} {number(abs(after - before) * 100, 2)} points"
 
 
-def _histogram(bins: Bins, before: Floats, after: Floats, line: ChannelLine, both: tuple[Floats, Floats]) -> Histogram:
+def _histogram(bins: Bins, before: Counts, after: Counts, line: ChannelLine, both: tuple[Floats, Floats]) -> Histogram:
     shares = [counts / max(counts.sum(), 1) for counts in (before, after)]
     medians = float(both[0][t.P50]), float(both[1][t.P50])
     p, q = (s[FIRST_VALUE : bins.used] for s in shares)
@@ -185,7 +188,7 @@ def _spread(bins: Bins, shares: Floats, edges: Floats) -> tuple[Floats, float, f
     return np.diff(at), float(shares[0] + at[0]), float(shares[-1] + cumulated[-1] - at[-1])
 
 
-def _categories(view: ChannelView, counts: Floats) -> list[Category]:
+def _categories(view: ChannelView, counts: Counts) -> list[Category]:
     """Those that moved most, and the most frequent ones, by the reference's frequency."""
     reference, row = view.judgement.reference, view.row
     before, after = (c / max(c.sum(), 1) for c in (reference.summary.counts[row], counts))

@@ -84,12 +84,6 @@ def isolated(text: object, most: int = 80) -> str:
     return f"\u2068{clean(str(text).replace(spelled.NBSP, ' '), most)}\u2069"
 
 
-def status(word: str) -> Markup:
-    return Markup('<span class="st st-{}"><span aria-hidden="true">{}</span> {}</span>').format(
-        word, SHAPES[word], WORDS[word]
-    )
-
-
 def was(word: str) -> Markup:
     """A status of the past: nothing that needs somebody now."""
     return Markup('<span class="st st-past"><span aria-hidden="true">{}</span> was {}</span>').format(
@@ -119,6 +113,13 @@ def static(name: str) -> bytes:
 def static_link(name: str) -> str:
     """With a digest of its content: browsers keep what does not change."""
     return f"/static/{name}?v={hashlib.sha256(static(name)).hexdigest()[:12]}"
+
+
+@cache
+def status(word: str) -> Markup:
+    return Markup('<span class="st st-{}"><span aria-hidden="true">{}</span> {}</span>').format(
+        word, SHAPES[word], WORDS[word]
+    )
 
 
 @cache
@@ -159,6 +160,12 @@ def environment() -> Environment:
         "asked": {"because": "Because", "from": "From (UTC)", "to": "To (UTC)", "as": "Your name, if you like"},
     }
     return out
+
+
+def prepare() -> None:
+    """Compiles all templates: whoever opens a page first does not wait for that."""
+    for name in environment().list_templates():
+        environment().get_template(name)
 
 
 def model_lines(snapshot: Snapshot, opened: Opened | None = None) -> list[ModelLine]:

@@ -33,7 +33,7 @@ from driftd.web.pages.frame import Request, render, static
 from driftd.web.pages.values import charts_of, usual_and_now
 from driftd.web.runbook import step
 from driftd.web.scales import Span
-from driftd.web.series import LEAST_SECONDS, Stretch, Values
+from driftd.web.series import LEAST_SECONDS, Stretch
 from driftd.web.todo import names_of, todo
 
 MOST_PARTS: Final = 60
@@ -84,6 +84,7 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "steps": [step(text, names_of(i, snapshot)) for text in todo(i, snapshot)],
         "charts": charts,
         "beside": beside,
+        "how_much": parts[0].what.removeprefix("is ").removeprefix("was "),
         "acts": about_incident(snapshot, i),
         "joint": JOINT,
         "known": {m.name for m in snapshot.models},
@@ -128,7 +129,5 @@ def _charts(i: Incident, snapshot: Snapshot) -> tuple[list[Markup], str]:
     last = end if i.ended is None else min(end + around, snapshot.now)
     stretch = Stretch(Span(i.since - around, last), "", None)
     charts = charts_of(m, view, line, stretch, snapshot)[0][:MOST_CHARTS]
-    until_end = Values.of(m, Stretch(Span(i.since - around, end), "", None))
-    return [chart.svg_with_caption() for chart in charts], usual_and_now(
-        part.kind, until_end, view.row, part.since, part.unit
-    )
+    beside = usual_and_now(m, view.row, part.kind, part.reference_value, part.since, end, part.unit)
+    return [chart.svg_with_caption() for chart in charts], beside

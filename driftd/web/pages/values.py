@@ -19,6 +19,7 @@ from driftd.web import words
 from driftd.web.chart import Band, Line, Mark, TimeChart
 from driftd.web.facts import ChannelLine
 from driftd.web.format import number, share, with_unit
+from driftd.web.scales import Span
 from driftd.web.series import Stretch, Usual, Values, column_of, grid_of, usual_of, versions_begun
 from driftd.web.snapshot import ChannelView
 
@@ -127,6 +128,9 @@ class _Drawing:
         bins = self.view.judgement.reference.bins[self.view.row]
         spell = share if shares else partial(spell_value, bins, unit=self.measured)
         last = spell(float(known[-1])) if len(known) else "-"
+        if column == t.MEAN and len(known) and not shares:
+            sizes = self.found.values[~np.isnan(whole.values), self.view.row, t.TYPICAL]
+            last = spell_mean(bins, float(known[-1]), float(sizes[-1]), self.measured)
         span, limits = self.stretch.span, [] if shares else self._ends(whole)
         marks = [Mark(at, f"version {words.name(v)}") for at, v in versions_begun(self.m, span)]
         if since is not None:
@@ -153,14 +157,25 @@ def spell_value(bins: Bins, value: float, unit: str = "") -> str:
     return with_unit(number(value), unit)
 
 
-def usual_and_now(kind: str | None, found: Values, row: int, since: float | None, unit: str = "") -> str:
-    """``typical size 20.9 → 2,030`` of another unit: a factor alone says nothing of the values that came."""
-    if kind != ChangeKind.UNIT or since is None or row >= found.values.shape[1]:
+def usual_and_now(
+    m: ModelView, row: int, kind: str | None, usual: float | None, since: float | None, end: float, unit: str = ""
+) -> str:
+    """``typical size 20.9 → 2,030`` of another unit: a factor alone says nothing of the values that came. ``usual`` is
+    that of the sentence; now all that came from ``since`` to the ``end``, whatever range a page shows.
+    """
+    if kind != ChangeKind.UNIT or since is None or usual is None:
         return ""
-    values = found.values[:, row, t.TYPICAL]
-    known, begun = np.isfinite(values), found.times >= since
-    sides = values[known & ~begun], values[known & begun]
-    if not all(len(side) for side in sides):
+    found = Values.of(m, Stretch(Span(since, end), "", None))
+    if row >= found.values.shape[1]:
         return ""
-    before, after = (float(np.median(side)) for side in sides)
-    return f"typical size {number(before)} → {with_unit(number(after), unit)}"
+    values = found.values[found.times >= since, row, t.TYPICAL]
+    known = values[np.isfinite(values)]
+    return f"typical size {number(usual)} → {with_unit(number(float(np.median(known))), unit)}" if len(known) else ""
+
+
+def spell_mean(bins: Bins, mean: float, typical: float, unit: str = "") -> str:
+    """A mean; "> 761" where numbers of the ``typical`` size were too far out to count as what they are: no mean is less
+    than the geometric one.
+    """
+    more = "> " if typical > abs(mean) and mean > 0 else ""
+    return more + spell_value(bins, mean, unit)

@@ -98,7 +98,7 @@ def test_explain_says_the_timeline_what_came_of_it_and_what_to_do(url: str) -> N
     assert [line.split(maxsplit=1)[0] for line in timeline[:3]] == ["05:57", "05:57", "06:00"]
     assert timeline[0].endswith("fraud, cat_country: missing 0% \u2192 24% (page)")
     assert timeline[1].endswith("fraud: somebody was called (page)")
-    assert any("beside it, fraud: version 8 began to answer" in line for line in timeline)
+    assert any("beside it: fraud: version 8 began to answer" in line for line in timeline)
     steps = block[block.index("  What to do") + 1 :]
     assert steps[0].startswith("    1. Say that you look at it")
     assert f"driftd ack {opened.id}" in steps[0]

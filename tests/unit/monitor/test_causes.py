@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.core.finding import CHANGE, Finding, Status
-from tests.unit.judge.natural.stage import Columns
-from tests.unit.monitor.test_changes import during, live, watched
+from tests.unit.judge.natural.stage import HOUR, Columns
+from tests.unit.monitor.test_changes import BEGIN, during, live, watched
 
 Bools = NDArray[np.bool_]
 Break = Callable[[Columns, Bools], None]
@@ -47,11 +47,26 @@ def shifted(columns: Columns, on: Bools) -> None:
     columns["amount"][on] = np.round(columns["amount"][on] + 30, 2)
 
 
+def crept(columns: Columns, on: Bools) -> None:
+    columns["age"][on] += 25 * np.clip((columns["time"][on] - BEGIN - BEGINS * HOUR) / (36 * HOUR), 0, 1)
+
+
 @cache
 def found(change: Break, polls: int = 20, *, restart: bool = False) -> tuple[bytes, list[Finding]]:
     columns = live(HOURS)
     change(columns, during(columns, BEGINS, HOURS))
     return watched(columns, polls, restart=restart)
+
+
+def test_what_creeps_is_named_hours_later_too() -> None:
+    """The first looks come after minutes, when nothing of it shows."""
+    columns = live(30)
+    crept(columns, during(columns, BEGINS, 30))
+    said = [f for f in watched(columns)[1] if f.feature == "age" and f.detector == CHANGE]
+    assert not said[0].cause
+    named = next(f for f in said if f.cause)
+    assert named.cause == "gradual"
+    assert named.window_end < BEGIN + 23 * HOUR  # not only when windows of most of a day have filled
 
 
 def last(change: Break) -> dict[str, tuple[str, str]]:

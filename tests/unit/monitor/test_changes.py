@@ -176,6 +176,18 @@ def test_a_change_is_told_since_one_time_whoever_has_found_it(hours: float) -> N
     assert small == (BEGIN + 60 if hours < 2 else later)
 
 
+@pytest.mark.parametrize("seed", [3, 26, 29])
+def test_new_values_in_a_third_are_told_since_their_tick_though_the_judges_batch_began_before(seed: int) -> None:
+    begin, fault = MONDAY + 9 * HOUR, MONDAY + 37.75 * HOUR
+    columns = traffic(np.random.default_rng(seed), begin, fault + HOUR)
+    columns["city"][(columns["time"] >= fault) & (columns["time"] % 1 < 0.3)] = "atlantis"
+    p, state, rows, found = pipeline_of(Settings()), State(), batch(columns), list[Finding]()
+    for part in np.array_split(np.arange(len(rows)), len(rows) // 100):
+        found += feed(p, state, CELL, rows.take(part)).findings
+    page = next(f for f in found if f.feature == "city" and f.severity is Severity.PAGE)
+    assert page.since == pytest.approx(fault, abs=110)  # a tick
+
+
 def test_no_size_no_ticket_however_sure() -> None:
     p = pipeline_of(Settings())
     detectors = p.monitor.detectors(week())
@@ -405,5 +417,5 @@ def test_the_judge_leaves_levels_to_the_hours_that_the_reference_has_seen(hours:
 
 
 def test_a_typical_size_has_no_exponent() -> None:
-    assert multiplied(4.4091e9, 4.4091e11) == "about 100 times larger, typical size was 4,409,000,000"
+    assert multiplied(4.4091e9, 4.4091e11) == "about 100 times larger, typical size was 4,410,000,000"
     assert multiplied(37.5, 0.375) == "about 100 times smaller, typical size was 37.5"

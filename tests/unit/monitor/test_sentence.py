@@ -313,3 +313,11 @@ def test_long_names_lose_their_middle_and_what_is_said_of_them_stays() -> None:
     assert text.endswith("is 100 times larger since 14:20 UTC")
     assert "name-00: " in text
     assert cut("abcdefghijkl", 9) == "abcd…ijkl"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(None, ""), (120.0, ""), (899.0, ""), (900.0, "about "), (7200.0, "about ")]
+)
+def test_a_beginning_that_is_known_roughly_is_told_so(error: float | None, told: str) -> None:
+    level = replace(one("level", 60.0, 25.0, "price"), since_error_seconds=error)
+    assert f"since {told}14:20 UTC" in said(level)

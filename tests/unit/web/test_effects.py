@@ -98,3 +98,12 @@ def test_a_model_without_values_over_time_has_no_effect_to_show() -> None:
     assert effects(incident, replace(known, models=[ModelView("other")])) == []
     assert named(known, incident.id) is not None
     assert known.now == NOW
+
+
+def test_of_events_that_are_old_no_whole_day_is_counted() -> None:
+    """Replayed, or of a model that has long been silent: its last event says where to count to."""
+    incident, known = given()
+    mine = next(m for m in known.models if m.name == "fraud")
+    last = replace(mine, counts=replace(mine.counts, last_event=END))
+    late = replace(known, models=[last, *(m for m in known.models if m.name != "fraud")], now=END + 62 * 86_400)
+    assert of(incident, late).events == of(incident, replace(known, now=END)).events > 0

@@ -1,17 +1,19 @@
 """A fault has one text, one hint and one runbook, wherever somebody reads of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from driftd.cli.ask import channel_lines, model_lines, status_lines
 from driftd.core.finding import CHANGE, Finding, Severity, Status
+from driftd.metrics.aggregates import ModelCounts
 from driftd.monitor import timeline as t
 from driftd.monitor.incidents import folded
 from driftd.web import ModelView, Snapshot
-from driftd.web.pages.values import usual_and_now
-from driftd.web.series import Values
+from driftd.web.pages.values import spell_mean, usual_and_now
 from tests.stage.judgement import END, changes, finding, judgement
-from tests.stage.snapshot import snapshot
+from tests.stage.snapshot import snapshot, view
 from tests.unit.web.test_api import body
 from tests.unit.web.test_site import said
 
@@ -96,7 +98,20 @@ def test_one_fault_has_the_runbook_of_the_alert_that_fires(status: Status, kind:
     ],
 )
 def test_the_head_of_another_unit_has_what_is_usual_and_now(kind: str, usual: float, now: float, says: str) -> None:
-    values = np.full((4, 1, t.WIDTH), np.nan)
-    values[:, 0, t.TYPICAL] = usual, np.nan, now, now
-    found = Values(1.0, np.arange(4.0), np.ones((4, t.TOTALS)), values)
-    assert usual_and_now(kind, found, 0, 2.0) == says
+    """The usual of its sentence, and all that came since, whatever stretch the page shows."""
+    shown = view(judgement("m", ["x"]), ModelCounts(last_event=END))
+    levels = []
+    for step, level in zip(t.STEPS, shown.timeline.levels, strict=True):
+        values = level.tail.values.copy()
+        values[:, :, t.TYPICAL] = np.where((level.tail.numbers + 0.5) * step >= END - 1800, now, 55.5)[:, None]
+        levels.append(replace(level, tail=replace(level.tail, values=values)))
+    shown = replace(shown, timeline=replace(shown.timeline, levels=tuple(levels)))
+    assert usual_and_now(shown, 0, kind, usual, END - 1800, END) == says
+
+
+def test_a_mean_of_clipped_numbers_is_a_lower_bound() -> None:
+    bins = judgement("m", ["x"]).reference.bins[0]
+    assert spell_mean(bins, 761.0, 2030.0, "EUR") == "> 761\u00a0EUR"  # no mean is less than the geometric one
+    assert spell_mean(bins, 27.0, 20.0) == "27"
+    assert spell_mean(bins, -27.0, 30.0) == "-27"
+    assert spell_mean(bins, 27.0, np.nan) == "27"

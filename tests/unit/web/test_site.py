@@ -584,3 +584,15 @@ def test_requests_that_fail_are_a_share_and_neither_missing_nor_quantiles() -> N
     for text in ("Missing share", "5 to 95 %", "Quantiles are interpolated"):
         assert text not in page
         assert text in other
+
+
+def test_a_calm_channel_has_no_number_in_the_colour_of_a_change_and_latency_is_in_seconds() -> None:
+    calm = shown("/channel?model=recommendations&channel=age")
+    assert 'class="num up"' not in calm
+    assert 'class="num up"' in shown("/channel?model=fraud&channel=hour")
+    known = reference("slow", ["age"])
+    timed = replace(known, channels=(*known.channels[:-1], replace(known.channels[-1], role=Role.LATENCY)))
+    model = view(judgement("slow", ["age"], on=timed), ModelCounts(last_event=NOW))
+    assert "latency, number in s · reference" in said(
+        "/channel?model=slow&channel=prediction", snapshot(models=[model], findings=[])
+    )

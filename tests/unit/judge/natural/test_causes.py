@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.judge.natural.cause import Cause, Caused, Look
+from driftd.judge.natural.cause_numbers import _ramp
 from driftd.judge.natural.causes import cause_of
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.seen import Seen
@@ -161,3 +162,18 @@ def test_what_few_repeat_is_not_frozen() -> None:
 
     assert said(bots, Kind.FROZEN) is None
     assert said(of_amount(lambda x: np.full(x.shape, 20.0)), Kind.FROZEN) == Caused(Cause.FROZEN)
+
+
+@pytest.mark.parametrize(("moved", "error"), [(1.5, 0.1), (2.0, 0.15), (4.0, 0.3)])
+def test_means_that_climb_are_a_line_and_those_that_step_are_none(moved: float, error: float) -> None:
+    rng = np.random.default_rng(5)
+    told = {"line": 0, "step": 0}
+    for _ in range(400):
+        n = int(rng.integers(7, 11))
+        at, noise = np.arange(n), rng.normal(0, error, n)
+        told["line"] += _ramp(moved * at / (n - 1) + noise)
+        stepped = moved * (at >= rng.integers(1, n))
+        stepped[np.argmax(stepped > 0)] *= rng.random()  # in the middle of a hop
+        told["step"] += _ramp(stepped + noise)
+    assert told["line"] >= 350
+    assert told["step"] <= 4
