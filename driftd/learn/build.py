@@ -40,7 +40,7 @@ from driftd.learn import incidents, natural, quality, variation
 from driftd.learn.comparison import slots_of
 from driftd.learn.gaps import gaps_in, masked, without
 from driftd.learn.gaps import table_of as table_of_gaps
-from driftd.learn.lists import parts_of
+from driftd.learn.lists import classes_of, parts_of
 
 MAX_CLASSES = 20
 _TRIM = 0.005
@@ -216,6 +216,8 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
 def _of_lists(rows: EventBatch, channel: Channel, taken: Collection[str]) -> Iterator[Channel]:
     if channel.lists in rows.fields and channel.kind is Kind.NUMERIC:
         yield from parts_of(rows, channel, channel.name, taken)
+    elif channel.role is Role.SCORE:
+        yield from classes_of(rows, channel, taken)
 
 
 def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning) -> Bins:

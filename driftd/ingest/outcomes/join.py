@@ -12,7 +12,7 @@ two labels or two predictions for one id differ: then the first prediction count
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any, Final, NamedTuple
@@ -20,8 +20,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from driftd.core.event import EventBatch, Scalar, TopicPartition, same_or_all, scalars, versions
+from driftd.core.lists import CLASSES
 from driftd.core.slice import Slice
-from driftd.core.values import category, number_in
+from driftd.core.values import as_numbers, category, number_in
 from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.ingest.outcomes.pending import Entry, Pending, Stage, bound_of, keys_of
 
@@ -102,6 +103,7 @@ class _Run:
         own = [None] * n if batch.label is None else scalars(batch.label)
         scores = [None] * n if batch.score is None else scalars(batch.score)
         variants, units = (_column(batch, name) for name in ("variant", "unit"))
+        chances = _chances(batch)
         rows = [i for i, value in enumerate(values) if value is not None and ids[i] is not None]
         counts.no_id += sum(value is not None and ids[i] is None for i, value in enumerate(values))
         counts.predictions += len(rows)
@@ -113,7 +115,7 @@ class _Run:
                 continue
             value, label, before = values[i], own[i], known.get(key)
             stage = Stage.WAITS if label is None else Stage.DONE
-            more = variants[i], _score(units[i])
+            more = variants[i], _score(units[i]), chances(i)
             entry = Entry(stage, self.model, times[i], value, _score(scores[i]), each[i], label, None, 0, *more)
             if before is None:
                 if label is None:
@@ -277,6 +279,10 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
         fields["variant"] = [p.entry.variant for p in pairs]
     if any(p.entry.unit is not None for p in pairs):
         fields["unit"] = np.array([np.nan if p.entry.unit is None else p.entry.unit for p in pairs])
+    known: set[str] = set().union(*(p.entry.chances for p in pairs if p.entry.chances is not None))
+    for name in sorted(known):
+        each = ((p.entry.chances or {}).get(name, np.nan) for p in pairs)
+        fields[f"{CLASSES}{name}"] = np.fromiter(each, np.float64, len(pairs))
     return EventBatch(
         Slice.of_labels(model).model,
         np.array([p.offset for p in pairs], np.int64),
@@ -286,6 +292,15 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
         same_or_all([p.entry.version for p in pairs]),
         ids=[p.id for p in pairs],
     )
+
+
+def _chances(batch: EventBatch) -> Callable[[int], dict[str, float] | None]:
+    """The probability of each class that an event's score names."""
+    named = {name.removeprefix(CLASSES): c for name, c in batch.fields.items() if name.startswith(CLASSES)}
+    if not named:
+        return lambda _: None
+    columns = [(name, as_numbers(column).tolist()) for name, column in named.items()]
+    return lambda i: {name: values[i] for name, values in columns if not isnan(values[i])} or None
 
 
 def _column(batch: EventBatch, name: str) -> Sequence[Any]:
