@@ -55,6 +55,7 @@ class _Value(NamedTuple):
     variant: str | None = None
     unit: float | None = None
     chances: dict[str, float] | None = None
+    segments: tuple[str, ...] = ()
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

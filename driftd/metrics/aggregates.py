@@ -206,10 +206,24 @@ def segment_lines(
     about = {"model": key.whole, "segment": key.within}
     yield "driftd_segment_status", sample("driftd_segment_status", about, status)
     yield "driftd_segment_events_total", sample("driftd_segment_events_total", about, events)
+    yield from _segment_quality(about, j)
     if j is not None and j.status >= Status.WARNING:  # what the texts of alerts ask for
         rows = {"driftd_model_features": len(j.channel_status), "driftd_model_page_features": j.paging}
         for name, value in (rows | ({"driftd_model_joint_firing": 1} if joint else {})).items():
             yield name, sample(name, {"model": model}, value)
+
+
+def _segment_quality(about: Mapping[str, str], j: Judgement | None) -> Iterator[tuple[str, bytes]]:
+    """The first statistic alone, in the window and in the reference."""
+    scoring = Scoring.of(j.reference.learned) if j is not None and j.outcomes else None
+    if j is None or scoring is None or not (own := [*scoring.own(j.outcomes).values()]):
+        return
+    first = statistics(scoring)[0].name
+    for ending, sums in (("", merged(own)), ("_reference", scoring.known(j.reference.learned))):
+        value = math.nan if sums is None else float(estimates(scoring, sums.whole)[0, 0])
+        if math.isfinite(value):
+            name = f"driftd_segment_quality{ending}"
+            yield name, sample(name, {**about, "statistic": first}, float(f"{value:.6g}"))
 
 
 def quiet_lines(model: str, seconds: Mapping[str, float]) -> Iterator[tuple[str, bytes]]:

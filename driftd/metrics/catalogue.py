@@ -145,6 +145,19 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             ("model", "segment"),
         ),
         counter("driftd_segment_events_total", "events", "Events of a segment of the model.", ("model", "segment")),
+        gauge(
+            "driftd_segment_quality",
+            "",
+            "How right the model was in a segment in its last judged window: accuracy of classes, mae of numbers. With "
+            'model="MODEL/labels" by labels that came later.',
+            ("model", "segment", "statistic"),
+        ),
+        gauge(
+            "driftd_segment_quality_reference",
+            "",
+            "The same of the segment's reference, where that has labels.",
+            ("model", "segment", "statistic"),
+        ),
         gauge("driftd_segments", "segments", "Segments of a model that are watched by themselves.", _MODEL),
         gauge("driftd_segments_limit", "segments", "The most that there may be (segments.max_segments).", _MODEL),
         counter(

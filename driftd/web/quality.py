@@ -39,7 +39,7 @@ TIMES: Final = (USUAL, "window", "hour", "day", "since")
 counted as it is now.
 """
 HEADLINES: Final = ("accuracy", "auc", "mae")
-"""Statistics that are drawn over time."""
+"""Statistics that are drawn over time; the first that a model has stands for how right it is."""
 MEANS: Final = ("precision_macro", "recall_macro", "f1_macro")
 FEW_DAYS: Final = 4.0
 """Days known, below which a chart shows hours."""
@@ -100,6 +100,20 @@ class QualitySeries:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentQuality:
+    """How right a model is in a segment: ``statistic`` of the ``events`` with a label of the last 24 hours, beside what
+    is ``usual`` there; ``model``: the name under which these labels are watched.
+    """
+
+    statistic: str
+    title: str
+    value: Quantity
+    usual: Quantity | None
+    events: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelQuality:
     """``events`` with a label and a prediction, by the keys of QualityLine.values. ``positive``: the class that
     precision, recall and scores are about. ``last``: up to when labels have come; ``since`` when they are counted so.
@@ -151,6 +165,20 @@ def quality_of(m: ModelView) -> ModelQuality | None:
         ((history.numbers + 0.5) * step).tolist(),
         [_series(place, s, history) for place, s in enumerate(statistics(scoring)) if s.name in HEADLINES],
     )
+
+
+def segment_quality_of(m: ModelView) -> SegmentQuality | None:
+    """None where the segment has had no labels for a day, or no reference yet."""
+    seen = _seen(m)
+    if seen is None or "day" not in seen.sums:
+        return None
+    scoring, values = seen.scoring, {name: seen.sums[name].whole for name in ("day", USUAL) if name in seen.sums}
+    known = {name: estimates(scoring, sums)[0] for name, sums in values.items()}
+    first, value = statistics(scoring)[0], _quantity(known["day"])
+    if value is None:
+        return None
+    usual = _quantity(known[USUAL]) if USUAL in known else None
+    return SegmentQuality(first.name, first.title, value, usual, int(events(scoring, values["day"])), m.name)
 
 
 def _seen(m: ModelView) -> _Seen | None:

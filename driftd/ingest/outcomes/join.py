@@ -68,16 +68,22 @@ class Pair(NamedTuple):
     id: str
 
 
+Members = Callable[[EventBatch], Sequence[tuple[str, ...]]]
+"""The segments that each event of a batch is in."""
+
+
 def join(
-    outcomes: Outcomes, batch: EventBatch, source: TopicPartition, settings: Joining
+    outcomes: Outcomes, batch: EventBatch, source: TopicPartition, settings: Joining, members: Members | None = None
 ) -> list[tuple[TopicPartition, EventBatch]]:
-    """Takes the predictions and labels of a batch in; the pairs that they make, by the partition of the label."""
+    """Takes the predictions and labels of a batch in; the pairs that they make, by the partition of the label, and
+    those of each segment once more. ``members``: None where the model has no segments.
+    """
     counts = outcomes.counts.get(batch.model)
     if counts is None:
         if not settings.always and not batch.label_only:
             return []
         counts = outcomes.counts[batch.model] = LabelCounts()
-    run = _Run(outcomes, counts, batch.model, settings)
+    run = _Run(outcomes, counts, batch.model, settings, members)
     if len(batch):
         run.predictions(batch)
     if batch.labels_alone is not None:
@@ -88,8 +94,10 @@ def join(
 
 
 class _Run:
-    def __init__(self, outcomes: Outcomes, counts: LabelCounts, model: str, settings: Joining) -> None:
-        self.pending, self.counts, self.model = outcomes.pending, counts, model
+    def __init__(
+        self, outcomes: Outcomes, counts: LabelCounts, model: str, settings: Joining, members: Members | None
+    ) -> None:
+        self.members, self.pending, self.counts, self.model = members, outcomes.pending, counts, model
         self.bound, self.horizon = bound_of(outcomes.halvings), settings.horizon_seconds
         self.pairs: list[Pair] = []
 
@@ -104,6 +112,7 @@ class _Run:
         scores = [None] * n if batch.score is None else scalars(batch.score)
         variants, units = (_column(batch, name) for name in ("variant", "unit"))
         chances = _chances(batch)
+        segments = [()] * n if self.members is None else self.members(batch)
         rows = [i for i, value in enumerate(values) if value is not None and ids[i] is not None]
         counts.no_id += sum(value is not None and ids[i] is None for i, value in enumerate(values))
         counts.predictions += len(rows)
@@ -115,7 +124,7 @@ class _Run:
                 continue
             value, label, before = values[i], own[i], known.get(key)
             stage = Stage.WAITS if label is None else Stage.DONE
-            more = variants[i], _score(units[i]), chances(i)
+            more = variants[i], _score(units[i]), chances(i), segments[i]
             entry = Entry(stage, self.model, times[i], value, _score(scores[i]), each[i], label, None, 0, *more)
             if before is None:
                 if label is None:
@@ -264,7 +273,15 @@ def _batches(model: str, pairs: Sequence[Pair], counts: LabelCounts) -> list[tup
     by_source: dict[TopicPartition, list[Pair]] = {}
     for pair in pairs:
         by_source.setdefault(pair.source, []).append(pair)
-    return [(source, _batch(model, mine)) for source, mine in by_source.items()]
+    out, labels = list[tuple[TopicPartition, EventBatch]](), Slice.of_labels(model).model
+    for source, mine in by_source.items():
+        out.append((source, _batch(labels, mine)))
+        within: dict[str, list[Pair]] = {}
+        for pair in mine:
+            for segment in pair.entry.segments:
+                within.setdefault(segment, []).append(pair)
+        out += [(source, _batch(Slice.of_segment(labels, name).model, some)) for name, some in within.items()]
+    return out
 
 
 def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
@@ -284,7 +301,7 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
         each = ((p.entry.chances or {}).get(name, np.nan) for p in pairs)
         fields[f"{CLASSES}{name}"] = np.fromiter(each, np.float64, len(pairs))
     return EventBatch(
-        Slice.of_labels(model).model,
+        model,
         np.array([p.offset for p in pairs], np.int64),
         np.array([p.time for p in pairs], np.float64),
         {},

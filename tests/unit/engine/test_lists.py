@@ -52,8 +52,8 @@ def lists(name: str, fault: bool, seed: int = 1) -> NDArray[np.float64]:
 def traffic(name: str, fault: bool) -> EventBatch:
     x = lists(name, fault)
     if name == "score":
-        fields: dict[str, Column] = {f"{CLASSES}{c}": x[:, i] for i, c in enumerate(("cat", "dog", "owl"))}
-        return EventBatch("m", np.arange(N), BEGIN + np.arange(N) / RATE, {}, {"score": x.max(axis=1), **fields})
+        each: dict[str, Column] = {f"{CLASSES}{c}": x[:, i] for i, c in enumerate(("cat", "dog", "owl"))}
+        return EventBatch("m", np.arange(N), BEGIN + np.arange(N) / RATE, {}, {"score": x.max(axis=1), **each})
     norms, found = coordinates(x.ravel(), np.full(N, x.shape[1]))
     columns = {"age": np.random.default_rng(2).normal(size=N)} | ({"text": norms} if name == "text" else {})
     fields = {LISTS + name: found} | ({"prediction": norms} if name == "prediction" else {})

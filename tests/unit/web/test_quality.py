@@ -20,7 +20,7 @@ from driftd.monitor.view import ModelView
 from driftd.web import api
 from driftd.web.quality import Quantity, cell, quality_of, spelled
 from driftd.web.site import answer, request_of
-from tests.stage.judgement import judgement
+from tests.stage.judgement import judgement, scores
 from tests.stage.snapshot import snapshot, view
 from tests.unit.core.make import WINDOWS, feed, pipeline
 from tests.unit.web.test_site import said
@@ -231,3 +231,31 @@ def test_the_page_of_a_model_says_how_right_its_labels_that_came_later_show_it(r
     assert f"Accuracy {spelled('accuracy', accuracy['values']['day']['value'])}".replace("\u00a0", " ") in text
     assert "of the labels of 24 hours" in text
     assert "of the labels of 24 hours" not in said("/model?model=fraud", snapshot(models=(known,), findings=[]))
+
+
+@pytest.mark.parametrize("under", ["m/segments/country=DE", "m/labels/segments/country=DE"])
+def test_a_segment_says_how_right_the_model_is_there(under: str, rng: np.random.Generator) -> None:
+    """By labels in its events, and by those that came later."""
+    batch = rows(rng)
+    calm = (scores("psi", [0.01, 0.01]),)
+    labelled = view_of(batch)
+    whole, own = (
+        view(judgement(name, ["x"], verdicts=calm), ModelCounts(9)) for name in ("m", "m/segments/country=DE")
+    )
+    models = (whole, replace(labelled, name=under), *([own] if under != own.name else []))
+    known = snapshot(models=models, findings=[])
+    body = orjson.loads(answer(request_of("/api/v1/model?model=m", None), lambda: known).body)
+    (line,) = body["segments"]
+    last_day = slice(int(np.ceil((N * SECONDS // 3600 - 24) * 3600 / SECONDS)), N)
+    q = line["quality"]
+    assert (line["segment"], q["statistic"], q["model"]) == ("country=DE", "accuracy", under)
+    assert q["value"]["value"] == pytest.approx(share_right(batch, last_day))
+    assert q["value"]["low"] < q["value"]["value"] < q["value"]["high"]
+    assert q["usual"]["value"] == pytest.approx(share_right(batch, slice(200)))
+    assert q["events"] == N - last_day.start
+    page, told = said("/model?model=m", known), "\n".join(model_lines(body))
+    shown = cell("accuracy", Quantity(**q["value"])).text.replace("\u00a0", " ")
+    assert "Accuracy, 24 h" in page
+    assert shown in page.replace("\u00a0", " ")
+    assert f"in country=DE: accuracy {shown}" in told
+    assert f"{q['events']:,} labels in 24 hours" in told
