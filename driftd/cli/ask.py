@@ -197,7 +197,8 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _segments(body.get("segments", ()), now)
     yield from _quality(body["quality"], now)
     if body["estimated"] is not None:
-        yield f"By its scores alone, the last window: {clean(body['estimated']['sentence'].replace(NBSP, ' '), 200)}"
+        by, said = body["estimated"]["by"], body["estimated"]["sentence"].replace(NBSP, " ")
+        yield f"By its {by} alone, the last window: {clean(said, 200)}"
     yield from _cost(body["cost"])
     yield from _where(changed[0] if changed else None)
 

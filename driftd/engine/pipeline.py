@@ -20,6 +20,7 @@ from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, Topi
 from driftd.core.experiment import Rule
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
+from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference
 from driftd.core.segmenting import SETTLE_SECONDS, SLOT_SECONDS, Census, Segmenting
@@ -628,6 +629,7 @@ class Pipeline:
                 Scoring.of(reference.learned),
                 prices,
                 rules,
+                Expected.of(reference.learned),
             )
         return known
 

@@ -20,6 +20,7 @@ from driftd.core.new_names import NewName, added
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.products import CrossSums
+from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
@@ -73,7 +74,8 @@ class SliceIngest:
     Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them. ``hold``:
     events are handed over as rows too. ``shed``: some detectors are left out of ``sequential``, since driftd cannot
     keep up. ``scoring``: how events with a label are counted, None where predictions are not known.
-    ``prices``: what events cost that do not say it. ``experiments``: their rules.
+    ``prices``: what events cost that do not say it. ``experiments``: their rules. ``expected``: how large
+    errors should be, of numbers.
     """
 
     reference: Reference | None = None
@@ -86,6 +88,7 @@ class SliceIngest:
     scoring: Scoring | None = None
     prices: Prices = FREE
     experiments: tuple[Rule, ...] = ()
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +131,8 @@ def counted(
     names = () if flagged is None else _new_names(reference, batch, panes, flagged[HOT])
     seen = Exemplars.first(batch, by_pane.first)
     found = outcomes(about.scoring, batch, panes)
+    if about.expected is not None:
+        found |= about.expected.sums(reference.rows, encoded.bins, panes)
     versions = _versions_in(batch, panes, by_pane)
     fresh = replace(fresh, versions=versions, exemplars=seen, names=names, outcomes=found)
     rows = sorted({row for pairs in about.sequential.values() for row, _ in pairs})

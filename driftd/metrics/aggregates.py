@@ -18,7 +18,6 @@ from driftd.core.objective import USUAL, Objective
 from driftd.core.quality.estimates import estimates, events, statistics
 from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import merged
-from driftd.core.quality.unlabelled import STATISTICS
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
@@ -162,11 +161,11 @@ def quality_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
 
 
 def _estimate_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
-    found = estimate_of(j.reference, j.summary.counts)
+    found = estimate_of(j.reference, j.summary.counts, j.outcomes)
     if found is not None:
         for column, ending in enumerate(("", "_lower", "_upper")):
             name = f"driftd_model_quality_estimate{ending}"
-            for statistic, value in zip(STATISTICS, found.values[:, column].tolist(), strict=True):
+            for statistic, value in zip(found.statistics, found.values[:, column].tolist(), strict=True):
                 if math.isfinite(value):
                     about = {"model": j.model, "statistic": statistic}
                     yield name, sample(name, about, float(f"{value:.6g}"))

@@ -243,10 +243,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge(
             "driftd_model_quality_estimate",
             "",
-            "How right the model should be in the last judged window by its scores: accuracy, precision, recall, f1.",
+            "How right the model should be in the last judged window without labels: by its scores accuracy, "
+            "precision, recall and f1, of numbers by its inputs mae and rmse.",
             _QUALITY,
         ),
-        gauge("driftd_model_quality_estimate_lower", "", "Lower end of its interval at 95 %: accuracy.", _QUALITY),
+        gauge("driftd_model_quality_estimate_lower", "", "Lower end of its interval at 95 %: accuracy, mae.", _QUALITY),
         gauge("driftd_model_quality_estimate_upper", "", "Upper end of the interval.", _QUALITY),
         gauge(
             "driftd_model_silence_seconds",

@@ -259,3 +259,25 @@ def test_a_segment_says_how_right_the_model_is_there(under: str, rng: np.random.
     assert shown in page.replace("\u00a0", " ")
     assert f"in country=DE: accuracy {shown}" in told
     assert f"{q['events']:,} labels in 24 hours" in told
+
+
+def test_errors_of_numbers_are_estimated_by_inputs_without_labels(rng: np.random.Generator) -> None:
+    """x from 0.5 on in the window, whose labels do not come: errors are N(0, x)."""
+    x = np.where(np.arange(N) < 2000, rng.random(N), rng.uniform(0.5, 1.0, N))
+    label = [*(2 * x[:2000] + rng.normal(size=2000) * x[:2000]).tolist(), *[None] * (N - 2000)]
+    times = BEGIN + SECONDS * np.arange(N, dtype=float)
+    batch = EventBatch("m", np.arange(N), times, {"x": x}, {"prediction": 2 * x, "label": label})
+    m = view_of(batch, learn=2000, window=800)
+    body = body_of(m)
+    mae = body["estimated"]["values"]["mae"]
+    assert (body["quality"], body["estimated"]["by"]) == (None, "inputs")
+    assert mae["low"] < 0.5984 < mae["high"]
+    assert mae["value"] == pytest.approx(0.5984, rel=0.05)
+    assert body["estimated"]["sentence"].startswith(f"Mean absolute error {spelled('mae', mae['value'])} (")
+    known = snapshot(models=(m,), findings=[])
+    assert "By its inputs alone, the last window should have" in said("/model?model=m", known)
+    assert "By its inputs alone, the last window: Mean absolute error" in "\n".join(model_lines(body))
+    assert m.judgement is not None
+    told = b"".join(text for _, text in quality_lines(m.judgement)).decode()
+    assert 'driftd_model_quality_estimate{model="m",statistic="mae"} 0.' in told
+    assert 'driftd_model_quality_estimate_upper{model="m",statistic="mae"} 0.' in told
