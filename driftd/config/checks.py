@@ -191,7 +191,7 @@ def _kafka(settings: Settings) -> Iterator[Mistake]:
     if settings.members.enabled and settings.labels.join == "always":
         yield (
             ("labels", "join"),
-            "members join no labels: each reads a part of them; leave it out, or run one process",
+            "members join no labels: each reads a part; leave it out, or run one process",
         )
     for topic in sorted({t for t in k.topics if k.topics.count(t) > 1}):
         yield ("kafka", "topics"), f"topic '{topic}' appears twice"

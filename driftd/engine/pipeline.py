@@ -20,6 +20,7 @@ from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, Topi
 from driftd.core.experiment import Rule
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
+from driftd.core.quality.calibrated import Calibrated
 from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference
@@ -630,6 +631,7 @@ class Pipeline:
                 prices,
                 rules,
                 Expected.of(reference.learned),
+                Calibrated.of(reference.learned),
             )
         return known
 

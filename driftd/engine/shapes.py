@@ -13,6 +13,7 @@ from driftd.core.fault_counters import COLUMNS
 from driftd.core.lists import LISTS, WIDE
 from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
+from driftd.core.quality.calibrated import Calibrated
 from driftd.core.quality.expected import WIDTH, Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import Outcomes
@@ -142,7 +143,10 @@ def fits(block: PaneBlock, reference: Reference) -> bool:
         return False
     scoring = Scoring.of(reference.learned) if block.outcomes else None
     expected = Expected.of(reference.learned) if block.outcomes else None
-    if expected is not None and expected.id in block.outcomes and block.outcomes[expected.id].width != WIDTH:
+    calibrated = Calibrated.of(reference.learned) if block.outcomes else None
+    widths = {} if expected is None else {expected.id: WIDTH}
+    widths |= {} if calibrated is None else {calibrated.id: calibrated.width}
+    if any(name in block.outcomes and block.outcomes[name].width != width for name, width in widths.items()):
         return False
     return scoring is None or all(sums.width == scoring.width for sums in scoring.own(block.outcomes).values())
 

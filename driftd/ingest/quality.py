@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 Found = Iterator[tuple[NDArray[np.intp] | slice, Counts, Counts]]
 """(events, columns, values) of what events add."""
 
+ROUNDED: Final = 1e-6
+"""More than 1 that a probability may be: of others together it is a sum of rounded ones."""
 DENSE: Final = 32
 """Columns of all groups for each event up to which they are added up densely. Measured: a third of what sorting takes,
 which below that takes less."""
@@ -64,7 +66,8 @@ def outcomes(scoring: Scoring | None, batch: EventBatch, panes: Counts) -> dict[
         if len(rest):  # neither has counts of its own
             right[rest] = _same(prediction, label, here[rest])
         score = np.full(len(here), np.nan) if batch.score is None else as_numbers(batch.score)[here]
-        found = _classes(scoring, codes, truth, right, score, _chances(scoring, batch, here))
+        chances = chances_of(scoring, batch)
+        found = _classes(scoring, codes, truth, right, score, None if chances is None else chances[here])
     return _summed(scoring, rows, names, found)
 
 
@@ -105,20 +108,20 @@ def _rows(
     return (group, codes, numbers + first), [scoring.id + name for name in names]
 
 
-def _chances(scoring: Scoring, batch: EventBatch, here: NDArray[np.intp]) -> Floats | None:
+def chances_of(scoring: Scoring, batch: EventBatch) -> Floats | None:
     """float64[n, classes + 1] of more than two classes: the probability of each and of the others together, 0 of one
     that is not named; NaN in all of an event that names none, or where one is no probability. None where no event does.
     """
     columns = {name.removeprefix(CLASSES): c for name, c in batch.fields.items() if name.startswith(CLASSES)}
     if not scoring.many or not columns:
         return None
-    out, named = np.zeros((len(here), scoring.sides)), np.zeros(len(here), bool)
+    out, named = np.zeros((len(batch), scoring.sides)), np.zeros(len(batch), bool)
     for name, column in columns.items():
-        values = as_numbers(column)[here]
+        values = as_numbers(column)
         there = ~np.isnan(values)
         named |= there
         out[:, scoring.codes.get(number_in(name), len(scoring.classes))] += np.where(there, values, 0.0)
-    good = named & (out >= 0).all(axis=1) & (out <= 1).all(axis=1)
+    good = named & (out >= 0).all(axis=1) & (out <= 1 + ROUNDED).all(axis=1)
     out[~good] = np.nan
     return out
 

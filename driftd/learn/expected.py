@@ -74,7 +74,7 @@ def fit(
     kept = _best(bins, error - error.mean(), width)
     if len(kept) < 2:
         return None
-    weights = np.vstack([np.ones((2, len(error))), _draws(len(error))])
+    weights = np.vstack([np.ones((2, len(error))), draws(len(error))])
     targets = np.vstack([error, error**2, np.tile(error, (REPLICATES, 1))])
     mean = (targets * weights).sum(axis=1) / weights.sum(axis=1)
     left = targets - mean[:, None]
@@ -109,7 +109,7 @@ def _best(bins: NDArray[np.intp], error: Floats, width: int) -> list[int]:
     return sorted(sorted(range(len(gains)), key=lambda i: (-gains[i], i))[:MOST_CHANNELS])
 
 
-def _draws(n: int) -> Floats:
+def draws(n: int) -> Floats:
     """float64[REPLICATES, n]: how often each event is in a draw of as many, which is near Poisson's distribution with
     mean 1; the raw bits of a generator whose sequence does not change.
     """

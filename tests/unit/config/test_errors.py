@@ -240,7 +240,7 @@ MISTAKES = [
     ),
     (
         "members: {enabled: true}\nlabels: {join: always}",
-        "driftd.yaml:2: labels.join: members join no labels: each reads a part of them; leave it out, or run one process",
+        "driftd.yaml:2: labels.join: members join no labels: each reads a part; leave it out, or run one process",
     ),
 ]
 

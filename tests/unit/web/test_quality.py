@@ -281,3 +281,21 @@ def test_errors_of_numbers_are_estimated_by_inputs_without_labels(rng: np.random
     told = b"".join(text for _, text in quality_lines(m.judgement)).decode()
     assert 'driftd_model_quality_estimate{model="m",statistic="mae"} 0.' in told
     assert 'driftd_model_quality_estimate_upper{model="m",statistic="mae"} 0.' in told
+
+
+def test_probabilities_of_several_classes_have_means_over_classes_too(rng: np.random.Generator) -> None:
+    names, said_ = ("bird", "cat", "dog"), rng.dirichlet([1.0, 1.0, 1.0], N)
+    label = (rng.random(N)[:, None] > said_.cumsum(axis=1)).sum(axis=1)
+    fields: dict[str, Any] = {
+        "prediction": [names[i] for i in said_.argmax(axis=1)], "score": said_.max(axis=1),
+        "label": [names[i] if k < 2000 else None for k, i in enumerate(label)],
+        **{f"class.{name}": said_[:, i] for i, name in enumerate(names)},
+    }  # fmt: skip
+    times = BEGIN + SECONDS * np.arange(N, dtype=float)
+    batch = EventBatch("m", np.arange(N), times, {"x": rng.normal(size=N)}, fields)
+    body = body_of(view_of(batch, learn=2000, window=800))
+    values = body["estimated"]["values"]
+    assert values["accuracy"]["low"] < 11 / 18 < values["accuracy"]["high"]  # the mean of the largest of three
+    assert values.keys() == {"accuracy", "precision_macro", "recall_macro", "f1_macro"}
+    assert body["estimated"]["by"] == "scores"
+    assert ", recall_macro " in body["estimated"]["sentence"]
