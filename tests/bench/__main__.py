@@ -15,10 +15,11 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import backlog, formats, history, members, memory, scrape
+from tests.bench import backlog, formats, history, members, memory, parts, scrape
 from tests.bench.events import values
 from tests.servers.kafka import Broker, any_broker
 
@@ -99,28 +100,25 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parts = ("throughput", "memory", "scrape", "judge", "history", "backlog", "members", "formats")
-    parser.add_argument("--only", choices=parts)
+    measures: dict[str, Callable[[argparse.Namespace], Any]] = {
+        "throughput": lambda a: throughput(a.events, a.rounds),
+        "formats": lambda _: formats.measure(),
+        "parts": lambda _: parts.measure(),
+        "memory": lambda _: memory.measure(),
+        "scrape": lambda _: scrape.measure(),
+        "judge": lambda _: judged(),
+        "history": lambda a: history.measure(against=a.against),
+        "backlog": lambda _: backlog.measure(),
+        "members": lambda a: members.measure(a.events, a.rounds),
+    }
+    parser.add_argument("--only", choices=[*measures])
     parser.add_argument("--against", type=Path, help="another checkout of driftd, for the replay of history")
     a = parser.parse_args()
     print(machine(), time.strftime("%Y-%m-%d", time.gmtime()), flush=True)
     result: dict[str, Any] = {"machine": machine()}
-    if a.only in (None, "throughput"):
-        result["throughput"] = throughput(a.events, a.rounds)
-    if a.only in (None, "formats"):
-        result["formats"] = formats.measure()
-    if a.only in (None, "memory"):
-        result["memory"] = memory.measure()
-    if a.only in (None, "scrape"):
-        result["scrape"] = scrape.measure()
-    if a.only in (None, "judge"):
-        result["judge"] = judged()
-    if a.only in (None, "history"):
-        result["history"] = history.measure(against=a.against)
-    if a.only in (None, "backlog"):
-        result["backlog"] = backlog.measure()
-    if a.only in (None, "members"):
-        result["members"] = members.measure(a.events, a.rounds)
+    for name, measure in measures.items():
+        if a.only in (None, name):
+            result[name] = measure(a)
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")
 
