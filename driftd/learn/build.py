@@ -28,7 +28,7 @@ from driftd.core.reference import (
     outside,
     tail_bins,
 )
-from driftd.core.slice import LABELS, Slice
+from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.values import as_categories, as_numbers, infer_kind, one_spelling, present, same_number
 from driftd.core.window import Windows
@@ -201,7 +201,7 @@ def kinds_of(reference: Reference) -> dict[str, Kind]:
 
 def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tuple[Channel, ...]:
     out: list[Channel] = []
-    alone = OUTCOMES if Slice(rows.model).part == LABELS else ALONE
+    alone = OUTCOMES if Slice(rows.model).joined else ALONE
     for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *alone):
         values = channel.values(rows, classes)
         if values is None or not present(values):  # nothing to compare with: a column that came later, or never

@@ -114,6 +114,7 @@ def test_a_segment_has_a_quality_of_its_own() -> None:
         assert model.reference is not None
         scoring = watching().monitor.scoring(model.reference)
         assert scoring is not None
+        assert [c.name for c in model.reference.channels] == ["label", "prediction_error"]
         rates[name] = float(estimates(scoring, model.quality.hour.whole)[0, 0])
     assert rates["US"] == pytest.approx(0.9, abs=0.03)
     assert rates["DE"] < 0.6
