@@ -197,20 +197,29 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _segments(body.get("segments", ()), now)
     yield from _quality(body["quality"], now)
     if body["estimated"] is not None:
-        yield f"By its scores alone, the last window: {clean(body['estimated']['sentence'].replace(NBSP, ' '), 200)}"
+        by, said = body["estimated"]["by"], body["estimated"]["sentence"].replace(NBSP, " ")
+        yield f"By its {by} alone, the last window: {clean(said, 200)}"
     yield from _cost(body["cost"])
     yield from _where(changed[0] if changed else None)
 
 
 def _segments(segments: Sequence[Mapping[str, Any]], now: float) -> Iterator[str]:
-    """Those that have changed, the largest change first."""
+    """Those that have changed, the largest change first; and how right the model is in each."""
     from driftd.core.text import plural  # noqa: PLC0415
+    from driftd.web.format import NBSP  # noqa: PLC0415
+    from driftd.web.quality import Quantity, cell  # noqa: PLC0415
 
     changed = [s for s in segments if s["status"] in {"page", "ticket"}]
     for s in changed:
         yield _line(s["status"], f"in {clean(s['segment'], 60)}: {s['sentence']}", s["since"], now, "")
     if calm := len(segments) - len(changed):
         yield f"{calm} {plural('segment', calm)} {'is' if calm == 1 else 'are'} calm or learning"
+    for s in (s for s in segments if s["quality"] is not None):
+        q = s["quality"]
+        day, usual = (cell(q["statistic"], None if q[n] is None else Quantity(**q[n])) for n in ("value", "usual"))
+        beside = "" if q["usual"] is None else f"  usual {usual.text}"
+        said = f"{q['statistic']} {day.text} ({day.interval}){beside}; {q['events']:,} labels in 24 hours"
+        yield f"  in {clean(s['segment'], 60)}: {said}".replace(NBSP, " ")
 
 
 def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:

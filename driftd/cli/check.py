@@ -149,7 +149,7 @@ def models(settings: Settings) -> dict[str, Any]:
     configured = {m.name: m for m in settings.models}
     out = []
     for name in {**configured, **references}:
-        model, reference = configured.get(Slice(name).whole), references.get(name)
+        model, reference = configured.get(Slice(name).root), references.get(name)
         choose = chooser(settings, model)
         channels = list(reference.channels) if reference else list(_expected(model))
         found = None

@@ -268,6 +268,7 @@ def open_source(loaded: Loaded, file: str | None, topics: tuple[str, ...], given
     epilog=options.examples(
         ("driftd demo", "replay, then serve /metrics until Ctrl-C"),
         ("driftd demo --exit", "replay, then exit"),
+        ("driftd demo --scene labels", "labels that come hours later, two variants, airlines, prices"),
         ("driftd demo --speed 100000 --listen 127.0.0.1:9999", "about a day a second, on another port"),
     )
 )
@@ -279,11 +280,19 @@ def open_source(loaded: Loaded, file: str | None, topics: tuple[str, ...], given
     help="Speed relative to real time. Default: full speed.",
 )
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the web pages.")
-def demo(exit_after: bool, speed: float | None, listen: str) -> int:
+@click.option(
+    "--scene",
+    type=click.Choice(["drift", "labels"]),
+    default="drift",
+    help="labels: what became of each flight comes hours later; two variants, airlines as segments, and prices.",
+)
+def demo(exit_after: bool, speed: float | None, listen: str, scene: str) -> int:
     """Find the drift in 309,772 real predictions, without Kafka.
 
     The model predicted for every flight out of New York in 2013 whether it would be late. The reference is February.
     """
+    if scene == "labels":
+        return _labels(exit_after, speed, listen)
     from driftd import config  # noqa: PLC0415
     from driftd.data import flights  # noqa: PLC0415
     from driftd.sources.files.source import open_events  # noqa: PLC0415
@@ -296,6 +305,27 @@ def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     bar = Bar("driftd demo")
     hint = "" if exit_after else "Still serving metrics and the web pages; Ctrl-C ends the demo."
     bar.above(f"{flights.EVENTS:,} predictions for flights out of New York in 2013; the reference is February.")
+    with bar.shown():
+        pipeline, listener = pipeline_of(loaded.settings, events.codec), DemoListener(bar, hint)
+        return drivers.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, listener=listener)
+
+
+def _labels(exit_after: bool, speed: float | None, listen: str) -> int:
+    """The demo's second scene."""
+    from driftd import config  # noqa: PLC0415
+    from driftd.data import flights  # noqa: PLC0415
+    from driftd.data.scene import Flights  # noqa: PLC0415
+    from driftd.replay import drivers  # noqa: PLC0415
+    from driftd.wiring.app import limits_of, pipeline_of  # noqa: PLC0415
+
+    loaded = config.load(flights.labels_config(), env={}, flags={"http.listen": config.Flag("--listen", listen)})
+    events = Flights(limits_of(loaded.settings))
+    bar = Bar("driftd demo")
+    hint = "" if exit_after else "Still serving metrics and the web pages; Ctrl-C ends the demo."
+    bar.above(
+        f"{events.predictions:,} predictions for flights out of New York, February and March 2013, by two variants; "
+        f"{len(events.records) - events.predictions:,} labels come hours later."
+    )
     with bar.shown():
         pipeline, listener = pipeline_of(loaded.settings, events.codec), DemoListener(bar, hint)
         return drivers.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, listener=listener)

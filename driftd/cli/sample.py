@@ -292,14 +292,18 @@ def _events(batch: EventBatch, hidden: bool) -> Iterator[dict[str, Any]]:
     """What driftd has of each event; without values where privacy hides them."""
     from driftd.core.channel import Channel  # noqa: PLC0415
     from driftd.core.event import versions  # noqa: PLC0415
-    from driftd.core.lists import LISTS  # noqa: PLC0415
+    from driftd.core.lists import CLASSES, LISTS  # noqa: PLC0415
 
     names = versions(batch)
     of_feature = {Channel.of_feature(name).name: name for name in batch.columns}
     lists = {n.removeprefix(LISTS): cast("ListColumn", c) for n, c in batch.fields.items() if n.startswith(LISTS)}
+    classes = {n.removeprefix(CLASSES): c for n, c in batch.fields.items() if n.startswith(CLASSES)}
+    plain = {n: c for n, c in batch.fields.items() if not n.startswith((LISTS, CLASSES))}
     for i in range(min(len(batch), SHOWN)):
         features = {name: _value(column[i]) for name, column in batch.columns.items()}
-        fields = {name: _value(column[i]) for name, column in batch.fields.items() if not name.startswith(LISTS)}
+        fields = {name: _value(column[i]) for name, column in plain.items()}
+        if named := [name for name, column in classes.items() if _value(column[i]) is not None]:
+            fields["score of"] = ", ".join(named)
         for name, rows in lists.items():
             if (length := int(rows[i][0])) > 0:
                 at, key = (features, of_feature[name]) if name in of_feature else (fields, name)

@@ -243,7 +243,8 @@ class EventBatch:
     is as a feature of any kind, whatever the predictions are;
     ``segments.country`` and others are text; ``list.prediction`` and others have the coordinates of lists
     (driftd.core.lists), by the name of the channel that has the norm;
-    ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
+    ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest, and
+    ``class.cat`` and others have each class's, float64);
     ``latency_seconds`` float64; ``error`` bool, true where the service failed; ``cost.amount``, ``cost.tokens_in`` and
     others float64 (driftd.core.cost).
 

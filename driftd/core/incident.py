@@ -245,16 +245,16 @@ class _Look:
     first: Part
     channels: Mapping[str, Part]
     everything: bool
-    whole: str
+    family: str
 
     @classmethod
     def of(cls, i: Incident) -> _Look:
         strongest = i.strongest
         channels = {p.channel: p for p in reversed(strongest) if p.channel != JOINT}
-        return cls(i.since, strongest[0], channels, i.everything, Slice(strongest[0].model).whole)
+        return cls(i.since, strongest[0], channels, i.everything, Slice(strongest[0].model).family)
 
     def like(self, other: _Look) -> bool:
-        if self.whole == other.whole and abs(self.since - other.since) <= FAMILY_START:
+        if self.family == other.family and abs(self.since - other.since) <= FAMILY_START:
             return bool(self.channels.keys() & other.channels)  # the whole shows the change of a part diluted
         if abs(self.since - other.since) > SAME_START:
             return False

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ Floats = NDArray[np.float64]
 
 LISTS: Final = "list."
 """Before the names of lists, among the fields of a batch."""
+CLASSES: Final = "class."
+"""Before the names of classes, among the fields of a batch: the probability of each, where the score is an object."""
 SHORT: Final = 16
-"""Numbers up to which each has a channel. Chosen: as many as a model has other channels; each takes its share of the
-budget and a microsecond an event."""
+"""Numbers, or classes, up to which each has a channel. Chosen: as many as a model has other channels; each takes its
+share of the budget and a microsecond an event."""
 WIDE: Final = 64
 """Coordinates of a longer list. Derived: distances between sketches of so many are those of the vectors within
 sqrt(2 / 64), 18 %, and always by as much for the same two; 260 bytes an event while a reference is learned."""
@@ -126,9 +128,11 @@ def joined(parts: Sequence[NDArray[np.float32] | None], sizes: Sequence[int]) ->
 class Part:
     """What one channel watches of the lists ``of`` that are ``length`` long; others have no value in it.
 
-    what      "position", "cell" (the nearest centroid), "distance" (to it), "residual" (what the components leave)
+    what      "position", "cell" (the nearest centroid), "distance" (to it), "residual" (what the components leave),
+              or "class": the probability of a class in a score that is an object
     position  which number of a short list
     learned   float64[k, WIDE] in multiples of STEP: centroids; of a residual the center, then the components
+    name      of the class
     """
 
     of: str
@@ -136,9 +140,12 @@ class Part:
     length: int
     position: int = 0
     learned: NDArray[Any] | None = None
+    name: str = ""
 
     def values(self, fields: Mapping[str, Any]) -> Floats | list[str | None] | None:
         """One for each event, missing where its list is, or has another length; None where no event has one."""
+        if self.what == "class":
+            return cast("Floats | None", fields.get(CLASSES + self.name))
         rows = fields.get(LISTS + self.of)
         if rows is None:
             return None

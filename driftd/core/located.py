@@ -28,7 +28,7 @@ def located(i: Incident) -> Located:
     """The whole stands for its segments where it rings as loud; else the segment with the strongest change does."""
     families = dict[str, list[Part]]()
     for part in i.strongest:
-        families.setdefault(Slice(part.model).whole, []).append(part)
+        families.setdefault(Slice(part.model).family, []).append(part)
     if all(Slice(p.model).within == "" for parts in families.values() for p in parts):
         return Located(i)
     totals, told, where = dict(i.totals), list[Part](), dict[str, tuple[str, ...]]()

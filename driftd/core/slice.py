@@ -18,6 +18,8 @@ class Slice:
 
     ``model`` is the name under which it is watched and shown. A part has a name of its own, ``fraud/labels``, under
     which it has all that a model has: a reference, findings, pages, series. Its settings are those of the model.
+    Segments are of a model, ``fraud/segments/country=DE``, or of its joined labels:
+    ``fraud/labels/segments/country=DE``.
     """
 
     model: str
@@ -38,7 +40,7 @@ class Slice:
 
     def is_of(self, model: str) -> bool:
         """Whether it is the model, or a part of it."""
-        return model in {self.model, self.whole}
+        return model in {self.model, self.whole, self.root}
 
     @property
     def within(self) -> str:
@@ -54,7 +56,24 @@ class Slice:
 
     @property
     def whole(self) -> str:
-        """The name of the model that it is a part of; its own where it is none."""
+        """The name of what it is a part of: of a segment of joined labels these, else a model; its own where it is of
+        nothing.
+        """
         if self.within:
             return self.model.partition(_SEGMENTS)[0]
         return self.model.rpartition("/")[0] if self.part else self.model
+
+    @property
+    def family(self) -> str:
+        """The name of what it is a segment of; its own where it is none."""
+        return self.whole if self.within else self.model
+
+    @property
+    def root(self) -> str:
+        """The name of the model that it is a part of, or of which it is a part's segment."""
+        return Slice(self.whole).whole if self.within else self.whole
+
+    @property
+    def joined(self) -> bool:
+        """Whether its events are labels that were joined, or those of a segment: their time is apart."""
+        return self.part in PARTS or (self.within != "" and Slice(self.whole).part in PARTS)

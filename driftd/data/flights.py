@@ -23,3 +23,8 @@ def path() -> Path:
 def config() -> Path:
     """The demo's configuration."""
     return Path(str(files("driftd.data").joinpath("demo.yaml")))
+
+
+def labels_config() -> Path:
+    """That of its second scene."""
+    return Path(str(files("driftd.data").joinpath("demo_labels.yaml")))

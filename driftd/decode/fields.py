@@ -149,6 +149,9 @@ so on."""
 MOST_SEGMENTS: Final = 32
 """Names in ``segments`` that have columns, of the events of a batch: more than anybody watches, and what a producer
 that makes names up costs is bounded."""
+MOST_SCORED: Final = 50
+"""Classes in a ``score`` that have columns, of an event and of the events of a batch: as many as have counts of right
+and wrong of their own."""
 COST_NAMES: Final = frozenset(COSTS).union(*COSTS.values())
 MOST_COST: Final = 1e9
 """More is refused, of money and of tokens: nobody means it, and sums of it would end."""

@@ -50,7 +50,7 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
                 "this driftd keeps its state in a directory, and a model is taken out of there while it does not run: "
                 "stop it, driftd forget MODEL, start it"
             )
-    parts = [k for k in state.models if k.part and k.whole == act.model] if act.deed in _OF_PARTS_TOO else []
+    parts = [k for k in state.models if k.part and act.model in {k.whole, k.root}] if act.deed in _OF_PARTS_TOO else []
     for each in (key, *parts):
         if (after := state.models.get(each)) is not None:
             after.acts = remembered(after.acts, act)

@@ -25,4 +25,4 @@ def flooded(state: State, limits: RateLimits) -> frozenset[TopicPartition]:
 
 def models_in(state: State, partitions: frozenset[TopicPartition]) -> frozenset[str]:
     """The names of the models that had events there."""
-    return frozenset(key.whole for at in partitions for key in state.partitions[at].streams)
+    return frozenset(key.root for at in partitions for key in state.partitions[at].streams)

@@ -6,28 +6,43 @@ them the time of what they are about, and must hold back nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.segmenting import Census, Segmenting
 from driftd.core.window import panes_of
 from driftd.engine.state import State
 from driftd.ingest.outcomes import join as outcomes
 from driftd.ingest.outcomes.join import Joining
+from driftd.ingest.segments import membership
 from driftd.ingest.state import PartitionState
 
 Pairs = Sequence[tuple[TopicPartition, EventBatch]]
 
 
-def join(state: State, source: TopicPartition, batches: Sequence[EventBatch], settings: Joining) -> Pairs:
-    """The pairs that are complete now, each at the partition that its label was read from, if that still is ours."""
+def join(
+    state: State,
+    source: TopicPartition,
+    batches: Sequence[EventBatch],
+    settings: Joining,
+    segmenting: Callable[[str], Segmenting | None] = lambda _: None,
+) -> Pairs:
+    """The pairs that are complete now, each at the partition that its label was read from, if that still is ours; those
+    of segments, by the ``segmenting`` of a model, too.
+    """
     mine = state.partitions[source]
     for batch in batches:
         if batch.labels_alone is not None:
             mine.labelled = max(mine.labelled, float(batch.labels_alone.times.max()))
-    pairs = [pair for batch in batches for pair in outcomes.join(state.outcomes, batch, source, settings)]
+    pairs = list[tuple[TopicPartition, EventBatch]]()
+    for batch in batches:
+        wanted, census = segmenting(batch.model), state.segments.get(batch.model, Census())
+        members = None if wanted is None else partial(membership, wanted=wanted, census=census)
+        pairs += outcomes.join(state.outcomes, batch, source, settings, members)
     return [(at if at in state.partitions else source, batch) for at, batch in pairs]
 
 

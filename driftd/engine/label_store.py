@@ -54,6 +54,8 @@ class _Value(NamedTuple):
     offset: int
     variant: str | None = None
     unit: float | None = None
+    chances: dict[str, float] | None = None
+    segments: tuple[str, ...] = ()
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -66,7 +68,7 @@ def _row(key: Key, entry: Entry | None) -> tuple[Key, str, float, bytes | None]:
 
 def _entry(model: str, time: float, value: bytes) -> Entry:
     v = _decode(value)
-    return Entry(v.stage, model, time, v.prediction, v.score, v.version, v.label, v.source, v.offset, v.variant, v.unit)
+    return Entry(v.stage, model, time, *v[1:])
 
 
 class Unusable(Exception):

@@ -20,10 +20,12 @@ from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, Topi
 from driftd.core.experiment import Rule
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
+from driftd.core.quality.calibrated import Calibrated
+from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference
-from driftd.core.segmenting import SETTLE_SECONDS, SLOT_SECONDS, Census
-from driftd.core.slice import PARTS, Slice
+from driftd.core.segmenting import SETTLE_SECONDS, SLOT_SECONDS, Census, Segmenting
+from driftd.core.slice import Slice
 from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec, Fetching
@@ -101,6 +103,8 @@ class Pipeline:
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
     _ahead: int | None = field(init=False, default=None)
     """Where models went ahead to last."""
+    _joined: dict[Slice, int | None] = field(init=False, default_factory=dict)
+    """Where segments of joined labels were closed to last: what that costs once a minute is little."""
 
     def __post_init__(self) -> None:
         self.schemas = Schemas(self.monitor)
@@ -161,7 +165,7 @@ class Pipeline:
         state.rejected.update(r.reason.value for r in decoded.rejects)
         state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
         events = [experiments.prepared(batch, self._rules(Slice(batch.model))) for batch in decoded.batches]
-        pairs = [] if self.labels is None else joined.join(state, source, events, self.labels)
+        pairs = [] if self.labels is None else joined.join(state, source, events, self.labels, self._segmenting)
         whole = events if self.shows_ids else [batch.without_ids() for batch in events]
         batches, sampled_out = rate_limit.thin_events(mine, source, whole, self.limits)
         if sampled_out:
@@ -187,9 +191,12 @@ class Pipeline:
         frontier, taken = state.frontier, state.models[key].taken
         return taken if frontier is None or (taken is not None and taken > frontier) else frontier
 
+    def _segmenting(self, model: str) -> Segmenting | None:
+        return self.monitor.settings(Slice(model)).segmenting
+
     def _segments(self, state: State, batch: EventBatch) -> Iterator[EventBatch]:
         """The events of the model's segments, which are there from the first on."""
-        wanted = self.monitor.settings(Slice(batch.model)).segmenting
+        wanted = self._segmenting(batch.model)
         if wanted is None:
             return
         for part in split(batch, wanted, state.segments.setdefault(batch.model, Census())):
@@ -198,17 +205,25 @@ class Pipeline:
             yield part
 
     def _add_pairs(self, state: State, pairs: joined.Pairs) -> None:
-        """What was joined are events of the model's labels, which are judged where there is room for another slice."""
+        """What was joined are events of the model's labels, which are judged where there is room for another slice; and
+        of segments of these, which are as many as the model's.
+        """
         for source, batch in pairs:
             key = Slice(batch.model)
             if key not in state.models:
-                if len(state.models) >= self.most_slices:
+                full = Slice(key.whole) not in state.models if key.within else self._wholes(state) >= self.most_slices
+                if full:
                     continue
                 state.models[key] = ModelState(key)
+            state.models[key].retired &= not key.within
             events = joined.in_time(state, batch, self.monitor.windows.pane_seconds)
             events = events if self.shows_ids else events.without_ids()
             seconds = self.monitor.windows.pane_seconds
             partition.add(state.partitions[source], events, lambda key: self.about(state, key), seconds)
+
+    @staticmethod
+    def _wholes(state: State) -> int:
+        return sum(not key.within for key in state.models)
 
     def settle(self, state: State, idle: frozenset[TopicPartition] = NOBODY, *, end: bool = False) -> Outcome:
         """Closes panes, hands them to the model side and evaluates what came in.
@@ -250,12 +265,19 @@ class Pipeline:
         self._close_slots(state, reached)
         limits = {} if at_most is None else at_most
         for key in sorted(state.models):
-            apart = self.labels is not None and key.part in PARTS
-            last = reached if end or not key.within else self._minute(reached)
-            to = state.outcomes.frontier if apart else min(last, limits.get(key, last))
-            if to is None or not (apart or moved or self.labels is None):
+            apart = self.labels is not None and key.joined
+            closes = state.outcomes.frontier if apart else reached
+            if closes is None:
                 continue
-            if key.within and not end and before is not None and key not in limits and last == self._minute(before):
+            last = closes if end or not key.within else self._minute(closes)
+            to = last if apart else min(last, limits.get(key, last))
+            if not (apart or moved or self.labels is None):
+                continue
+            if apart and key.within:
+                known, self._joined[key] = self._joined.get(key), last
+                if known == last and not end:
+                    continue
+            elif key.within and not end and before is not None and key not in limits and last == self._minute(before):
                 continue
             for step in self._close(state, to, key, end=end):
                 outcome = step.outcome()
@@ -275,9 +297,9 @@ class Pipeline:
         self._ahead, waits = to, models_in(state, late)
         for cut in self._cuts(state, to):
             for key in sorted(state.models):
-                apart = self.labels is not None and key.part in PARTS
+                apart = self.labels is not None and key.joined
                 # who has not been judged yet needs no haste
-                if apart or key.whole in waits or state.models[key].taken is None:
+                if apart or key.root in waits or state.models[key].taken is None:
                     continue
                 for step in self._close(state, self._minute(cut) if key.within else cut, key, end=False):
                     outcome = step.outcome()
@@ -295,7 +317,7 @@ class Pipeline:
         latest = max((p.latest for p in state.partitions.values()), default=-inf)
         read = int(latest // SLOT_SECONDS) if np.isfinite(latest) else 0
         for model, census in state.segments.items():
-            wanted = self.monitor.settings(Slice(model)).segmenting
+            wanted = self._segmenting(model)
             if wanted is not None:
                 census.close(slot, wanted, read)
 
@@ -610,6 +632,8 @@ class Pipeline:
                 Scoring.of(reference.learned),
                 prices,
                 rules,
+                Expected.of(reference.learned),
+                Calibrated.of(reference.learned),
             )
         return known
 

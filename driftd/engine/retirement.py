@@ -36,7 +36,7 @@ def _left(state: State, pipeline: Pipeline, key: Slice) -> str:
     """Why a segment leaves, "" where it stays: by the time of events, so that what takes its place is the same
     however they come.
     """
-    census, wanted = state.segments.get(key.whole), pipeline.monitor.settings(Slice(key.whole)).segmenting
+    census, wanted = state.segments.get(key.root), pipeline.monitor.settings(Slice(key.root)).segmenting
     census = census or Census()
     if wanted is None or key.within not in {*census.admitted, *wanted.named}:
         return UNCONFIGURED
@@ -54,7 +54,7 @@ def leaving(state: State, pipeline: Pipeline, now: float, *, caught_up: bool) ->
             continue
         if key.within and (why := _left(state, pipeline, key)):
             yield key, why
-        elif key.whole not in pipeline.monitor.configured and (
+        elif key.root not in pipeline.monitor.configured and (
             model.configured or not pipeline.monitor.default.discover
         ):
             yield key, UNCONFIGURED

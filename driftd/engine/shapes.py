@@ -13,6 +13,8 @@ from driftd.core.fault_counters import COLUMNS
 from driftd.core.lists import LISTS, WIDE
 from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
+from driftd.core.quality.calibrated import Calibrated
+from driftd.core.quality.expected import WIDTH, Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
@@ -140,6 +142,12 @@ def fits(block: PaneBlock, reference: Reference) -> bool:
     if block.bins_id != reference.id or block.sums.shape[1:] != shape:
         return False
     scoring = Scoring.of(reference.learned) if block.outcomes else None
+    expected = Expected.of(reference.learned) if block.outcomes else None
+    calibrated = Calibrated.of(reference.learned) if block.outcomes else None
+    widths = {} if expected is None else {expected.id: WIDTH}
+    widths |= {} if calibrated is None else {calibrated.id: calibrated.width}
+    if any(name in block.outcomes and block.outcomes[name].width != width for name, width in widths.items()):
+        return False
     return scoring is None or all(sums.width == scoring.width for sums in scoring.own(block.outcomes).values())
 
 

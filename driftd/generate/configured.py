@@ -131,8 +131,9 @@ def of_model(label: str, owners: Mapping[str, Mapping[str, str]]) -> str:
 
 def _is_of(model: str) -> str:
     """Whether the alert is about the model, one of its parts, or a segment of it: these are found as they come."""
-    segments = _SPECIAL.sub(r"\\\g<0>", Slice.of_segment(model, "").model)
-    return f'or (eq $labels.model {_names(model)}) (match "^{_go(segments)}" $labels.model)'
+    name, mine = (_SPECIAL.sub(r"\\\g<0>", text) for text in (model, Slice.of_segment("", "").model))
+    of = f"{name}(/{'|/'.join(PARTS)})?{mine}"
+    return f'or (eq $labels.model {_names(model)}) (match "^{_go(of)}" $labels.model)'
 
 
 def _names(model: str) -> str:

@@ -23,6 +23,14 @@ def segments() -> Iterator[Panel]:
         size=(12, 9),
         unit="eps",
     )
+    yield lines(
+        "How right it is by segment",
+        "Accuracy of each segment, or the mean absolute error of numbers, in its last judged window, by labels in the "
+        "events. Those of labels that come later: choose MODEL/labels above. docs/segments.md.",
+        [(f"max by (segment, statistic) (driftd_segment_quality{MODEL})", "{{segment}}, {{statistic}}")],
+        size=(12, 8),
+        runbooks=["DriftdErrorDrift"],
+    )
     yield stat(
         "Segments that are watched",
         "Values that are segments now, beside the ceiling (segments.max_segments).",

@@ -20,12 +20,15 @@ from driftd.core.new_names import NewName, added
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.products import CrossSums
+from driftd.core.quality.calibrated import Calibrated
+from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.core.values import category
 from driftd.core.window import TimedDetection, panes_of
 from driftd.ingest.binning import Encoded, block_with, encode_with
+from driftd.ingest.calibrated import likely
 from driftd.ingest.fault_counts import Carry, flags, refused_values
 from driftd.ingest.quality import outcomes
 from driftd.ingest.state import PartitionState, Stream
@@ -73,7 +76,8 @@ class SliceIngest:
     Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them. ``hold``:
     events are handed over as rows too. ``shed``: some detectors are left out of ``sequential``, since driftd cannot
     keep up. ``scoring``: how events with a label are counted, None where predictions are not known.
-    ``prices``: what events cost that do not say it. ``experiments``: their rules.
+    ``prices``: what events cost that do not say it. ``experiments``: their rules. ``expected``: how large
+    errors should be, of numbers; ``calibrated``: how often predictions of several classes should be right.
     """
 
     reference: Reference | None = None
@@ -86,6 +90,8 @@ class SliceIngest:
     scoring: Scoring | None = None
     prices: Prices = FREE
     experiments: tuple[Rule, ...] = ()
+    expected: Expected | None = None
+    calibrated: Calibrated | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +134,9 @@ def counted(
     names = () if flagged is None else _new_names(reference, batch, panes, flagged[HOT])
     seen = Exemplars.first(batch, by_pane.first)
     found = outcomes(about.scoring, batch, panes)
+    found |= likely(about.calibrated, about.scoring, batch, panes)
+    if about.expected is not None:
+        found |= about.expected.sums(reference.rows, encoded.bins, panes)
     versions = _versions_in(batch, panes, by_pane)
     fresh = replace(fresh, versions=versions, exemplars=seen, names=names, outcomes=found)
     rows = sorted({row for pairs in about.sequential.values() for row, _ in pairs})

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import Column, EventBatch, Scalar, scalars
+from driftd.core.lists import CLASSES
 from driftd.core.quality.scoring import (
     BAD_SCORE,
     BINS,
@@ -25,13 +26,15 @@ from driftd.core.quality.scoring import (
     parts,
 )
 from driftd.core.quality.sums import SparseSums
-from driftd.core.values import as_numbers, comparable
+from driftd.core.values import as_numbers, comparable, number_in
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Found = Iterator[tuple[NDArray[np.intp] | slice, Counts, Counts]]
 """(events, columns, values) of what events add."""
 
+ROUNDED: Final = 1e-6
+"""More than 1 that a probability may be: of others together it is a sum of rounded ones."""
 DENSE: Final = 32
 """Columns of all groups for each event up to which they are added up densely. Measured: a third of what sorting takes,
 which below that takes less."""
@@ -63,7 +66,8 @@ def outcomes(scoring: Scoring | None, batch: EventBatch, panes: Counts) -> dict[
         if len(rest):  # neither has counts of its own
             right[rest] = _same(prediction, label, here[rest])
         score = np.full(len(here), np.nan) if batch.score is None else as_numbers(batch.score)[here]
-        found = _classes(scoring, codes, truth, right, score)
+        chances = chances_of(scoring, batch)
+        found = _classes(scoring, codes, truth, right, score, None if chances is None else chances[here])
     return _summed(scoring, rows, names, found)
 
 
@@ -104,8 +108,31 @@ def _rows(
     return (group, codes, numbers + first), [scoring.id + name for name in names]
 
 
+def chances_of(scoring: Scoring, batch: EventBatch) -> Floats | None:
+    """float64[n, classes + 1] of more than two classes: the probability of each and of the others together, 0 of one
+    that is not named; NaN in all of an event that names none, or where one is no probability. None where no event does.
+    """
+    columns = {name.removeprefix(CLASSES): c for name, c in batch.fields.items() if name.startswith(CLASSES)}
+    if not scoring.many or not columns:
+        return None
+    out, named = np.zeros((len(batch), scoring.sides)), np.zeros(len(batch), bool)
+    for name, column in columns.items():
+        values = as_numbers(column)
+        there = ~np.isnan(values)
+        named |= there
+        out[:, scoring.codes.get(number_in(name), len(scoring.classes))] += np.where(there, values, 0.0)
+    good = named & (out >= 0).all(axis=1) & (out <= 1 + ROUNDED).all(axis=1)
+    out[~good] = np.nan
+    return out
+
+
 def _classes(
-    scoring: Scoring, codes: NDArray[np.intp], truth: NDArray[np.intp], right: NDArray[np.bool_], score: Floats
+    scoring: Scoring,
+    codes: NDArray[np.intp],
+    truth: NDArray[np.intp],
+    right: NDArray[np.bool_],
+    score: Floats,
+    chances: Floats | None,
 ) -> Found:
     every, ones = slice(None), np.ones(len(codes), np.int64)
     yield every, CONFUSION + truth * scoring.sides + codes, ones
@@ -127,10 +154,17 @@ def _classes(
     yield at, scoring.calibration + y * CALIBRATION_BINS + tenth, ones
     for place, part in enumerate(parts(s), start=2):
         yield at, scoring.calibration + place * CALIBRATION_BINS + tenth, part
-    if scoring.positive < 0:
+    if not scoring.many:
+        likely, brier = np.where(y, s, 1 - s), (s - y) ** 2
+    elif chances is not None:
+        at = np.flatnonzero(~np.isnan(chances[:, 0]) & (truth < len(scoring.classes)))
+        mine = chances[at]
+        likely = mine[np.arange(len(at)), truth[at]]
+        brier = (mine**2).sum(axis=1) - likely**2 + (1 - likely) ** 2
+        yield at, np.full(len(at), scoring.weighed), np.ones(len(at), np.int64)
+    else:
         return
-    loss = -np.log(np.clip(np.where(y, s, 1 - s), LEAST_PROBABILITY, 1.0))
-    brier = (s - y) ** 2
+    loss = -np.log(np.clip(likely, LEAST_PROBABILITY, 1.0))
     for place, values in enumerate((loss, loss**2, brier, brier**2)):
         for low, part in enumerate(parts(values)):
             yield at, np.full(len(at), scoring.losses + 2 * place + low), part

@@ -37,6 +37,18 @@ def split(batch: EventBatch, wanted: Segmenting, census: Census) -> Iterator[Eve
                 yield _part(batch, mine, segment)
 
 
+def membership(batch: EventBatch, wanted: Segmenting, census: Census) -> list[tuple[str, ...]]:
+    """The segments that each event is in; nothing is counted."""
+    slots, found = np.floor_divide(batch.times, SLOT_SECONDS).astype(np.int64), list[list[str]]()
+    for name in wanted.fields:
+        if (column := column_of(batch, name)) is not None:
+            codes, segments, _ = _places(name, column, slots, wanted, census)
+            found.append([*map([*segments, ""].__getitem__, codes.tolist())])
+    if not found:
+        return [()] * len(batch)
+    return [tuple(filter(None, each)) for each in zip(*found, strict=True)]
+
+
 def column_of(batch: EventBatch, name: str) -> Column | None:
     """The values of a feature, else of a field of the events; None where the batch has none."""
     if name in batch.columns:
@@ -56,12 +68,23 @@ def _codes(
     name: str, column: Column, slots: NDArray[np.int64], wanted: Segmenting, census: Census
 ) -> tuple[NDArray[np.intp], list[str]]:
     """The place of each event's segment among those returned, -1 where it has none: the others are counted."""
+    codes, segments, texts = _places(name, column, slots, wanted, census)
+    rest = np.flatnonzero(codes < 0)
+    if texts is None:
+        census.missing += len(rest)
+    elif len(rest):
+        _count(name, [texts[i] for i in rest.tolist()], slots[rest], census, fixed=name in wanted.values)
+    return codes, segments
+
+
+def _places(
+    name: str, column: Column, slots: NDArray[np.int64], wanted: Segmenting, census: Census
+) -> tuple[NDArray[np.intp], list[str], list[str | None] | None]:
+    """The same, and the values as texts; None of numbers with edges."""
     if name in wanted.edges:
         edges, numbers = wanted.edges[name], as_numbers(column)
-        absent = np.isnan(numbers)
-        census.missing += int(np.count_nonzero(absent))
-        codes = np.where(absent, -1, np.searchsorted(edges, numbers, side="right"))
-        return codes, [named(name, text) for text in ranges(edges)]
+        codes = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="right"))
+        return codes, [named(name, text) for text in ranges(edges)], None
     values = scalars(column)
     fixed = name in wanted.values
     segments = [named(name, v) for v in wanted.values[name]] if fixed else _admitted(name, census)
@@ -72,10 +95,7 @@ def _codes(
     if not fixed and segments:
         since = np.array([census.admitted[segment] for segment in segments], np.int64)
         codes[(codes >= 0) & (slots < since[codes])] = -1
-    rest = np.flatnonzero(codes < 0)
-    if len(rest):
-        _count(name, [texts[i] for i in rest.tolist()], slots[rest], census, fixed=fixed)
-    return codes, segments
+    return codes, segments, texts
 
 
 def _admitted(name: str, census: Census) -> list[str]:

@@ -28,7 +28,7 @@ from driftd.core.reference import (
     outside,
     tail_bins,
 )
-from driftd.core.slice import LABELS, Slice
+from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.values import as_categories, as_numbers, infer_kind, one_spelling, present, same_number
 from driftd.core.window import Windows
@@ -40,7 +40,7 @@ from driftd.learn import incidents, natural, quality, variation
 from driftd.learn.comparison import slots_of
 from driftd.learn.gaps import gaps_in, masked, without
 from driftd.learn.gaps import table_of as table_of_gaps
-from driftd.learn.lists import parts_of
+from driftd.learn.lists import classes_of, parts_of
 
 MAX_CLASSES = 20
 _TRIM = 0.005
@@ -201,7 +201,7 @@ def kinds_of(reference: Reference) -> dict[str, Kind]:
 
 def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tuple[Channel, ...]:
     out: list[Channel] = []
-    alone = OUTCOMES if Slice(rows.model).part == LABELS else ALONE
+    alone = OUTCOMES if Slice(rows.model).joined else ALONE
     for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *alone):
         values = channel.values(rows, classes)
         if values is None or not present(values):  # nothing to compare with: a column that came later, or never
@@ -216,6 +216,8 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
 def _of_lists(rows: EventBatch, channel: Channel, taken: Collection[str]) -> Iterator[Channel]:
     if channel.lists in rows.fields and channel.kind is Kind.NUMERIC:
         yield from parts_of(rows, channel, channel.name, taken)
+    elif channel.role is Role.SCORE:
+        yield from classes_of(rows, channel, taken)
 
 
 def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning) -> Bins:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Role
+from driftd.core.quality.expected import PREFIX as EXPECTED
+from driftd.core.quality.expected import Expected
 from driftd.core.reference import Reference, bins_id
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.natural.graft import grafted, related
@@ -99,6 +101,9 @@ def graft(
         learned = exchanged(learned, anew if cells is None else related(anew, [*rows], cells))
     if Role.SCORE.value in names:
         learned.pop(BY_SCORE, None)  # of bins that are no more
+    known_errors = Expected.of(learned)
+    if known_errors is not None and {*known_errors.channels} & {*names}:
+        learned = {name: array for name, array in learned.items() if not name.startswith(EXPECTED)}
     out = replace(
         base,
         channels=tuple(channels),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Channel
 from driftd.core.event import EventBatch, Kind
-from driftd.core.lists import LISTS, SHORT, STEP, WIDE, Part, distances
+from driftd.core.lists import CLASSES, LISTS, SHORT, STEP, WIDE, Part, distances
 from driftd.core.values import present
 
 Floats = NDArray[np.float64]
@@ -53,6 +53,21 @@ def parts_of(rows: EventBatch, base: Channel, of: str, taken: Collection[str]) -
         found = [(f"{of}.{p.what}", kind, p) for p, kind in _fitted(rows, lists, of, length)]
     for name, kind, part in found:
         yield replace(base, name=f"lists.{name}" if name in taken else name, kind=kind, part=part)
+
+
+def classes_of(rows: EventBatch, base: Channel, taken: Collection[str]) -> Iterator[Channel]:
+    """The channels of classes, where scores are objects of class to probability; none where these are rare, or have
+    many classes.
+    """
+    scores = base.values(rows, classes=False)
+    columns = {n.removeprefix(CLASSES): present(c) for n, c in rows.fields.items() if n.startswith(CLASSES)}
+    least = ALIKE * present(scores) if scores is not None else 0.0
+    names = sorted(name for name, n in columns.items() if n >= max(least, 1))
+    if len(names) <= SHORT:
+        for at, each in enumerate(names):
+            name = f"{base.name}[{each}]"
+            part = Part(base.name, "class", len(names), at, name=each)
+            yield replace(base, name=f"lists.{name}" if name in taken else name, part=part)
 
 
 def _most_common(lengths: NDArray[np.int64]) -> tuple[int, int]:

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Role
 from driftd.core.event import Column, EventBatch
+from driftd.core.quality.calibrated import Calibrated
+from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import MOST_CLASSES, PREFIX, Scoring
-from driftd.core.quality.sums import added
+from driftd.core.quality.sums import Outcomes, added
 from driftd.core.quality.unlabelled import FALSE_POSITIVE, TRUE_POSITIVE, Estimate, estimate
 from driftd.core.reference import Reference
 from driftd.core.summary import MISSING
 from driftd.core.values import as_numbers, category, comparable, number_in, present
 from driftd.ingest.quality import codes_of, outcomes
+from driftd.learn import calibrated, expected
 
 BY_SCORE: Final = f"{PREFIX}by_score"
 """In ``Reference.learned``: int64[width, 4], by the columns of the score's counts."""
@@ -39,7 +42,8 @@ def table(reference: Reference, rows: EventBatch, positive: str | None) -> Mappi
     if scoring is None:
         return {}
     known = added([{"": sums.at(0)} for sums in outcomes(scoring, rows, np.zeros(len(rows), np.int64)).values()])
-    return {**scoring.table(known.get("")), **_by_score(reference, scoring, rows)}
+    found = {**scoring.table(known.get("")), **_by_score(reference, scoring, rows)}
+    return {**found, **expected.table(reference, scoring, rows), **calibrated.table(scoring, rows)}
 
 
 def _by_score(reference: Reference, scoring: Scoring, rows: EventBatch) -> Mapping[str, NDArray[Any]]:
@@ -61,10 +65,14 @@ def _by_score(reference: Reference, scoring: Scoring, rows: EventBatch) -> Mappi
     return {BY_SCORE: counts.astype(np.int64)}
 
 
-def estimate_of(reference: Reference, counts: NDArray[np.int64]) -> Estimate | None:
-    """How right the model should be in a window with these ``counts`` int64[channels, width]; None where the reference
-    has no labels with a score.
+def estimate_of(reference: Reference, counts: NDArray[np.int64], outcomes_: Outcomes) -> Estimate | None:
+    """How right the model should be in a window with these ``counts`` int64[channels, width] and outcomes; None where
+    the reference has no labels, of classes with a score.
     """
+    if (errors := Expected.of(reference.learned)) is not None:
+        return errors.estimate(outcomes_)
+    if (classes := Calibrated.of(reference.learned)) is not None:
+        return classes.estimate(outcomes_)
     row, table = reference.rows.get(Role.SCORE.value), reference.learned.get(BY_SCORE)
     scoring = Scoring.of(reference.learned)
     if row is None or table is None or scoring is None or table.shape != (counts.shape[1], 4):

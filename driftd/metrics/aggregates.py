@@ -18,7 +18,6 @@ from driftd.core.objective import USUAL, Objective
 from driftd.core.quality.estimates import estimates, events, statistics
 from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import merged
-from driftd.core.quality.unlabelled import STATISTICS
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
@@ -162,11 +161,11 @@ def quality_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
 
 
 def _estimate_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
-    found = estimate_of(j.reference, j.summary.counts)
+    found = estimate_of(j.reference, j.summary.counts, j.outcomes)
     if found is not None:
         for column, ending in enumerate(("", "_lower", "_upper")):
             name = f"driftd_model_quality_estimate{ending}"
-            for statistic, value in zip(STATISTICS, found.values[:, column].tolist(), strict=True):
+            for statistic, value in zip(found.statistics, found.values[:, column].tolist(), strict=True):
                 if math.isfinite(value):
                     about = {"model": j.model, "statistic": statistic}
                     yield name, sample(name, about, float(f"{value:.6g}"))
@@ -206,10 +205,24 @@ def segment_lines(
     about = {"model": key.whole, "segment": key.within}
     yield "driftd_segment_status", sample("driftd_segment_status", about, status)
     yield "driftd_segment_events_total", sample("driftd_segment_events_total", about, events)
+    yield from _segment_quality(about, j)
     if j is not None and j.status >= Status.WARNING:  # what the texts of alerts ask for
         rows = {"driftd_model_features": len(j.channel_status), "driftd_model_page_features": j.paging}
         for name, value in (rows | ({"driftd_model_joint_firing": 1} if joint else {})).items():
             yield name, sample(name, {"model": model}, value)
+
+
+def _segment_quality(about: Mapping[str, str], j: Judgement | None) -> Iterator[tuple[str, bytes]]:
+    """The first statistic alone, in the window and in the reference."""
+    scoring = Scoring.of(j.reference.learned) if j is not None and j.outcomes else None
+    if j is None or scoring is None or not (own := [*scoring.own(j.outcomes).values()]):
+        return
+    first = statistics(scoring)[0].name
+    for ending, sums in (("", merged(own)), ("_reference", scoring.known(j.reference.learned))):
+        value = math.nan if sums is None else float(estimates(scoring, sums.whole)[0, 0])
+        if math.isfinite(value):
+            name = f"driftd_segment_quality{ending}"
+            yield name, sample(name, {**about, "statistic": first}, float(f"{value:.6g}"))
 
 
 def quiet_lines(model: str, seconds: Mapping[str, float]) -> Iterator[tuple[str, bytes]]:

@@ -145,6 +145,19 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             ("model", "segment"),
         ),
         counter("driftd_segment_events_total", "events", "Events of a segment of the model.", ("model", "segment")),
+        gauge(
+            "driftd_segment_quality",
+            "",
+            "How right the model was in a segment in its last judged window: accuracy of classes, mae of numbers. With "
+            'model="MODEL/labels" by labels that came later.',
+            ("model", "segment", "statistic"),
+        ),
+        gauge(
+            "driftd_segment_quality_reference",
+            "",
+            "The same of the segment's reference, where that has labels.",
+            ("model", "segment", "statistic"),
+        ),
         gauge("driftd_segments", "segments", "Segments of a model that are watched by themselves.", _MODEL),
         gauge("driftd_segments_limit", "segments", "The most that there may be (segments.max_segments).", _MODEL),
         counter(
@@ -230,10 +243,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge(
             "driftd_model_quality_estimate",
             "",
-            "How right the model should be in the last judged window by its scores: accuracy, precision, recall, f1.",
+            "How right the model should be in the last judged window without labels: by its scores accuracy, "
+            "precision, recall and f1 (_macro of several classes), of numbers by its inputs mae and rmse.",
             _QUALITY,
         ),
-        gauge("driftd_model_quality_estimate_lower", "", "Lower end of its interval at 95 %: accuracy.", _QUALITY),
+        gauge("driftd_model_quality_estimate_lower", "", "Lower end of its interval at 95 %: accuracy, mae.", _QUALITY),
         gauge("driftd_model_quality_estimate_upper", "", "Upper end of the interval.", _QUALITY),
         gauge(
             "driftd_model_silence_seconds",

@@ -77,9 +77,9 @@ class Monitor:
     def settings(self, key: Slice) -> ModelSettings:
         known = self.configured.get(key.model)
         if known is None and key.part:
-            whole = self.configured.get(key.whole, self.default)
             known = self._parts.get(key.model)
             if known is None:
+                whole = self.settings(Slice(key.whole))
                 known = self._parts[key.model] = whole.of_segment if key.within else whole.of_part
         return self.default if known is None else known
 

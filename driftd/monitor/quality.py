@@ -161,7 +161,7 @@ def taken(
     """With closed panes, of which the first begins at ``first``. Counted otherwise than before: what each hour and day
     came to stays if it means the same, sums begin anew.
     """
-    if scoring is None or not outcomes:
+    if scoring is None or not scoring.own(outcomes):
         return before
     if before is None or before.scheme != scoring.id:
         anew = Quality.start(scoring, first)

@@ -53,9 +53,11 @@ class ModelSettings:
 
     @property
     def of_part(self) -> ModelSettings:
-        """Those of a part of the model, which has no features, and no reference of the user's."""
-        return replace(self, learning=replace(self.learning, kinds={}), sized=(), given=False, prices=FREE, budget=None,
-                       segmenting=None, share=1.0)  # fmt: skip
+        """Those of a part of the model, which has no features, and no reference of the user's. It has the same
+        segments, and shares its own budget with them as the model does.
+        """
+        learning = replace(self.learning, kinds={})
+        return replace(self, learning=learning, sized=(), given=False, prices=FREE, budget=None)
 
     @property
     def of_segment(self) -> ModelSettings:

@@ -13,7 +13,7 @@ from driftd.core.channel import JOINT, Role
 from driftd.core.event import Kind
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Part
-from driftd.core.slice import LABELS, Slice
+from driftd.core.slice import Slice
 from driftd.core.text import plural, when
 from driftd.judge.natural.cause import Cause
 from driftd.monitor import hints
@@ -130,7 +130,7 @@ def silence_in_words(m: ModelView, now: float) -> str:
         return ""
     usual = 0.0 if m.quiet is None or m.quiet.usual is None else m.quiet.usual.usual
     beside, last = f", where {usual:,.0f} an hour are usual" if usual >= 1 else "", m.counts.last_event
-    what = "label" if Slice(m.name).part == LABELS else "event"
+    what = "label" if Slice(m.name).joined else "event"
     return f"no {what} for {age(seconds).replace(NBSP, ' ')}{beside}" + (
         f"; the last is of {when(last, now)}" if _known(last) else ""
     )

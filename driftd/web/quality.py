@@ -21,10 +21,11 @@ from driftd.core.quality.estimates import (
     histogram_of,
     statistics,
 )
+from driftd.core.quality.expected import MOST_OUTSIDE as FAR
 from driftd.core.quality.scores import tie_bound
 from driftd.core.quality.scoring import BAD_SCORE, OTHER, Scoring
 from driftd.core.quality.sums import SparseSums, merged
-from driftd.core.quality.unlabelled import LEAST_EVENTS, MOST_OUTSIDE, STATISTICS, Estimate
+from driftd.core.quality.unlabelled import LEAST_EVENTS, MOST_OUTSIDE, Estimate
 from driftd.core.text import plural
 from driftd.learn.quality import estimate_of
 from driftd.monitor.quality import HOUR, HOURS, History, Quality
@@ -39,7 +40,7 @@ TIMES: Final = (USUAL, "window", "hour", "day", "since")
 counted as it is now.
 """
 HEADLINES: Final = ("accuracy", "auc", "mae")
-"""Statistics that are drawn over time."""
+"""Statistics that are drawn over time; the first that a model has stands for how right it is."""
 MEANS: Final = ("precision_macro", "recall_macro", "f1_macro")
 FEW_DAYS: Final = 4.0
 """Days known, below which a chart shows hours."""
@@ -100,6 +101,20 @@ class QualitySeries:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentQuality:
+    """How right a model is in a segment: ``statistic`` of the ``events`` with a label of the last 24 hours, beside what
+    is ``usual`` there; ``model``: the name under which these labels are watched.
+    """
+
+    statistic: str
+    title: str
+    value: Quantity
+    usual: Quantity | None
+    events: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelQuality:
     """``events`` with a label and a prediction, by the keys of QualityLine.values. ``positive``: the class that
     precision, recall and scores are about. ``last``: up to when labels have come; ``since`` when they are counted so.
@@ -151,6 +166,20 @@ def quality_of(m: ModelView) -> ModelQuality | None:
         ((history.numbers + 0.5) * step).tolist(),
         [_series(place, s, history) for place, s in enumerate(statistics(scoring)) if s.name in HEADLINES],
     )
+
+
+def segment_quality_of(m: ModelView) -> SegmentQuality | None:
+    """None where the segment has had no labels for a day, or no reference yet."""
+    seen = _seen(m)
+    if seen is None or "day" not in seen.sums:
+        return None
+    scoring, values = seen.scoring, {name: seen.sums[name].whole for name in ("day", USUAL) if name in seen.sums}
+    known = {name: estimates(scoring, sums)[0] for name, sums in values.items()}
+    first, value = statistics(scoring)[0], _quantity(known["day"])
+    if value is None:
+        return None
+    usual = _quantity(known[USUAL]) if USUAL in known else None
+    return SegmentQuality(first.name, first.title, value, usual, int(events(scoring, values["day"])), m.name)
 
 
 def _seen(m: ModelView) -> _Seen | None:
@@ -322,10 +351,11 @@ def spelled(statistic: str, value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EstimatedQuality:
-    """How right the model should be in the last judged window by its scores alone, if a score means what it meant in
-    the reference; ``values`` by statistic, empty where it cannot be said. ``outside``: the share of its events with a
-    score of which the reference has no label. ``contradicted``: the window's labels have
-    another accuracy, their intervals lie apart. ``sentence``: the same for people.
+    """How right the model should be in the last judged window without labels: ``by`` its scores, if a score means what
+    it meant in the reference, or of numbers by its inputs, if errors are as large where these are alike. ``values`` by
+    statistic, empty where it cannot be said. ``outside``: the share of its events of which the reference has no label.
+    ``contradicted``: the window's labels have another first statistic, their intervals lie apart. ``sentence``: the
+    same for people.
     """
 
     events: int
@@ -333,26 +363,29 @@ class EstimatedQuality:
     values: dict[str, Quantity]
     contradicted: bool
     sentence: str
+    by: str
 
 
 def estimated_of(m: ModelView) -> EstimatedQuality | None:
     """None where the reference has no labels with a score."""
-    found = None if m.judgement is None else estimate_of(m.judgement.reference, m.judgement.summary.counts)
+    j = m.judgement
+    found = None if j is None else estimate_of(j.reference, j.summary.counts, j.outcomes)
     if found is None:
         return None
-    each = zip(STATISTICS, found.values, strict=True)
+    each = zip(found.statistics, found.values, strict=True)
     values = {name: q for name, row in each if (q := _quantity(row)) is not None}
-    seen, said = _seen_accuracy(m), values.get("accuracy")
+    seen, said = _seen_first(m), values.get(found.statistics[0])
     apart = seen is not None and said is not None and _apart(said, seen)
     return EstimatedQuality(
-        found.events, found.outside, values, apart, _estimated(found, values, seen if apart else None)
-    )
+        found.events, found.outside, values, apart, _estimated(found, values, seen if apart else None),
+        "inputs" if found.statistics[0] == "mae" else "scores",
+    )  # fmt: skip
 
 
-def _seen_accuracy(m: ModelView) -> Quantity | None:
-    """By the labels of the last judged window."""
+def _seen_first(m: ModelView) -> Quantity | None:
+    """The first statistic, by the labels of the last judged window."""
     seen = _seen(m)
-    if seen is None or "window" not in seen.sums or seen.scoring.numbers:
+    if seen is None or "window" not in seen.sums:
         return None
     return _quantity(estimates(seen.scoring, seen.sums["window"].whole)[0])
 
@@ -365,14 +398,17 @@ def _apart(one: Quantity, other: Quantity) -> bool:
 
 def _estimated(found: Estimate, values: Mapping[str, Quantity], seen: Quantity | None) -> str:
     """``seen``: what contradicts it."""
+    first, *others = found.statistics
+    numbers = first == "mae"
+    what = "values" if numbers else "scores"
     if not found.known:
-        if found.outside > MOST_OUTSIDE:
+        if found.outside > (FAR if numbers else MOST_OUTSIDE):
             part = spelled("accuracy", found.outside)
-            return f"No estimate: the reference has no labels for the scores of {part} of the events."
-        return f"No estimate: that needs {LEAST_EVENTS} events with a score, and as many labels in the reference."
-    said = cell("accuracy", values["accuracy"])
-    rest = ", ".join(f"{name} {spelled(name, values[name].value)}" for name in STATISTICS[1:] if name in values)
-    labels = (
-        "" if seen is None else f" Its labels say {spelled('accuracy', seen.value)}: scores mean something else now."
-    )
-    return f"Accuracy {said.text} ({said.interval}){f', {rest}' if rest else ''}.{labels}"
+            return f"No estimate: the reference has no labels for the {what} of {part} of the events."
+        which = "" if numbers else " with a score"
+        return f"No estimate: that needs {LEAST_EVENTS} events{which}, and as many labels in the reference."
+    said = cell(first, values[first])
+    rest = ", ".join(f"{name} {spelled(name, values[name].value)}" for name in others if name in values)
+    title = "Mean absolute error" if numbers else "Accuracy"
+    labels = "" if seen is None else f" Its labels say {spelled(first, seen.value)}: {what} mean something else now."
+    return f"{title} {said.text} ({said.interval}){f', {rest}' if rest else ''}.{labels}"

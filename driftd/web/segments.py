@@ -9,6 +9,7 @@ from typing import Final
 from driftd.core.slice import Slice
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.facts import ModelLine, Opened, model_line, worst_first
+from driftd.web.quality import SegmentQuality, segment_quality_of
 
 Family = Mapping[str, Sequence[ModelView]]
 """Model -> its segments."""
@@ -18,7 +19,8 @@ _RANK: Final = {"page": 0, "ticket": 1}
 @dataclass(frozen=True, slots=True)
 class SegmentLine:
     """A segment in one line. ``model`` is the name under which it is watched; the others are as of a model, ``pages``
-    and ``tickets`` channels; ``events`` since it is one.
+    and ``tickets`` channels; ``events`` since it is one. ``quality``: how right the model is there, by the labels in
+    its events, or by those that came later.
     """
 
     segment: str
@@ -34,6 +36,7 @@ class SegmentLine:
     events: int
     events_per_second: float | None
     learning: float | None
+    quality: SegmentQuality | None
 
 
 def family_of(snapshot: Snapshot) -> Family:
@@ -48,8 +51,12 @@ def family_of(snapshot: Snapshot) -> Family:
 
 def segment_lines(m: ModelView, snapshot: Snapshot, opened: Opened, family: Family | None = None) -> list[SegmentLine]:
     """Those of a model, the largest change first, then the largest."""
-    mine = (family_of(snapshot) if family is None else family).get(m.name, ())
-    lines = [_line(s, model_line(s, snapshot, opened)) for s in mine]
+    every = family_of(snapshot) if family is None else family
+    later = {Slice(s.name).within: s for s in every.get(Slice.of_labels(m.name).model, ())}
+    lines = [
+        _line(s, model_line(s, snapshot, opened), _quality(s, later.get(Slice(s.name).within)))
+        for s in every.get(m.name, ())
+    ]
     return sorted(lines, key=_worst)
 
 
@@ -78,10 +85,15 @@ def whole_line(m: ModelView, snapshot: Snapshot, opened: Opened, family: Family 
     )
 
 
-def _line(m: ModelView, line: ModelLine) -> SegmentLine:
+def _quality(m: ModelView, later: ModelView | None) -> SegmentQuality | None:
+    """By the labels in the segment's events, else by those that were joined to them."""
+    return segment_quality_of(m) or (None if later is None else segment_quality_of(later))
+
+
+def _line(m: ModelView, line: ModelLine, quality: SegmentQuality | None) -> SegmentLine:
     return SegmentLine(
         Slice(m.name).within, m.name, line.status, line.sentence, line.channel, line.kind, line.since, line.size,
-        line.pages, line.tickets, m.counts.predictions, line.events_per_second, line.learning,
+        line.pages, line.tickets, m.counts.predictions, line.events_per_second, line.learning, quality,
     )  # fmt: skip
 
 

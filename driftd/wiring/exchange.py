@@ -51,9 +51,7 @@ def owner_of(model: str, owners: int) -> int:
     """The partition of the panes topic for a model and its segments: CRC-32 of the model's name in UTF-8, modulo the
     number of partitions.
     """
-    key = Slice(model)
-    name = key.whole if key.within else model
-    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % owners
+    return zlib.crc32(Slice(model).family.encode("utf-8", "surrogatepass")) % owners
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import backlog, formats, history, members, memory, pages, scrape
+from tests.bench import backlog, formats, history, members, memory, pages, parts, scrape
 from tests.bench.events import values
 from tests.servers.kafka import Broker, any_broker
 
@@ -96,6 +96,7 @@ def judged() -> dict[str, Any]:
 PARTS: Final[dict[str, Callable[[argparse.Namespace], object]]] = {
     "throughput": lambda a: throughput(a.events, a.rounds),
     "formats": lambda _: formats.measure(),
+    "parts": lambda _: parts.measure(),
     "memory": lambda _: memory.measure(),
     "scrape": lambda _: scrape.measure(),
     "pages": lambda _: pages.measure(),

@@ -2,6 +2,7 @@
 
 python -m tests.bench.lists --length 3        # class probabilities
 python -m tests.bench.lists --length 768      # an embedding
+python -m tests.bench.lists --classes 3       # a score that is an object of class to probability
 """
 
 from __future__ import annotations
@@ -40,6 +41,20 @@ def topic(length: int) -> tuple[list[bytes], list[bytes]]:
     return out
 
 
+def scored(classes: int) -> tuple[list[bytes], list[bytes]]:
+    """Events with one score, and with one for each class."""
+    rng, n = np.random.default_rng(1), LEARN * 2 + ROUNDS * EACH
+    out: tuple[list[bytes], list[bytes]] = ([], [])
+    for i, x in enumerate(np.round(rng.dirichlet(np.ones(classes), n), 6).tolist()):
+        features = {f"x{k}": round(v, 4) for k, v in enumerate(rng.normal(size=10).tolist())}
+        each = {f"class{k}": p for k, p in enumerate(x)}
+        best = max(each, key=each.__getitem__)
+        for found, value in zip(out, (each[best], each), strict=True):
+            event = {"model": "m", "time": BEGIN + i / RATE, "features": features, "prediction": best, "score": value}
+            found.append(json.dumps(event).encode())
+    return out
+
+
 class Watching:
     def __init__(self, values: list[bytes]) -> None:
         self.values, self.state, self.at = values, State(), 0
@@ -61,9 +76,9 @@ class Watching:
         return decoding, time.process_time() - began
 
 
-def rounds(length: int) -> Iterator[list[float]]:
-    """Microseconds an event, decoding and all: with one number, then with a list."""
-    both = [*map(Watching, topic(length))]
+def rounds(topics: tuple[list[bytes], list[bytes]]) -> Iterator[list[float]]:
+    """Microseconds an event, decoding and all: with one number, then with a list or an object."""
+    both = [*map(Watching, topics)]
     for one in both:
         one.read(LEARN * 2)
     for _ in range(ROUNDS):
@@ -73,11 +88,14 @@ def rounds(length: int) -> Iterator[list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--length", type=int, default=768)
+    parser.add_argument("--classes", type=int, default=0)
     given = parser.parse_args()
-    a, b, c, d = np.median([*rounds(given.length)], axis=0)
+    topics = scored(given.classes) if given.classes else topic(given.length)
+    what = f"an object of {given.classes} classes" if given.classes else f"a list of {given.length}"
+    a, b, c, d = np.median([*rounds(topics)], axis=0)
     print(
         f"10 features and one number: {b:.1f} us an event, {a:.1f} of them to decode; "
-        f"and a list of {given.length}: {d:.1f} us, {c:.1f} of them to decode"
+        f"and {what}: {d:.1f} us, {c:.1f} of them to decode"
     )
 
 

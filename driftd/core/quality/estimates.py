@@ -126,12 +126,13 @@ def _of_classes(scoring: Scoring, sums: Counts) -> Iterator[tuple[Floats, ...]]:
         yield scores.auc(negatives, positives)
         ap = scores.average_precision(negatives, positives)
         yield ap, *logit(ap, positives.sum(axis=-1))
-        pairs = sums[..., scoring.losses :].reshape(*sums.shape[:-1], len(LOSSES), 2)
-        loss, loss2, brier, brier2 = (number(pairs[..., i, 0], pairs[..., i, 1]) for i in range(len(LOSSES)))
-        yield mean(loss, loss2, scored, 0.0)
-        yield mean(brier, brier2, scored, 0.0)
     else:
-        yield from (nothing,) * 4
+        yield from (nothing,) * 2
+    pairs = sums[..., scoring.losses : scoring.weighed].reshape(*sums.shape[:-1], len(LOSSES), 2)
+    loss, loss2, brier, brier2 = (number(pairs[..., i, 0], pairs[..., i, 1]) for i in range(len(LOSSES)))
+    weighed = sums[..., scoring.weighed] if scoring.many else scored
+    yield mean(loss, loss2, weighed, 0.0)
+    yield mean(brier, brier2, weighed, 0.0)
     by_bin = sums[..., scoring.calibration : scoring.losses].reshape(*sums.shape[:-1], 4, CALIBRATION_BINS)
     total = number(by_bin[..., 2, :], by_bin[..., 3, :])
     for x in scores.calibration_error(by_bin[..., 0, :], by_bin[..., 1, :], total):

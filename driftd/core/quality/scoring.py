@@ -51,7 +51,7 @@ RIGHT, BAD_SCORE = 0, 1
 CONFUSION: Final = 2
 """First column of counts [label, prediction]."""
 LOSSES: Final = ("log_loss", "log_loss_squared", "brier", "brier_squared")
-"""Sums over events with a score, two columns each."""
+"""Sums over events with a score, two columns each; of more than two classes over those with one of each class."""
 EVENTS, CLIPPED = 0, 1
 """First columns of numbers: events, and those that were clipped."""
 ERRORS: Final = ("error", "absolute", "square", "fourth", "distance", "distance_squared", "size")
@@ -75,8 +75,10 @@ class Scoring:
     @cached_property
     def id(self) -> str:
         """The same where the columns mean the same."""
-        about = self.classes, self.numbers, self.positive, self.of_predicted, self.center, self.scale
-        return hashlib.blake2b(repr(about).encode("utf-8", "surrogatepass"), digest_size=ID // 2).hexdigest()
+        about = [self.classes, self.numbers, self.positive, self.of_predicted, self.center, self.scale]
+        if self.many:
+            about = [*about, "with losses"]
+        return hashlib.blake2b(repr(tuple(about)).encode("utf-8", "surrogatepass"), digest_size=ID // 2).hexdigest()
 
     @cached_property
     def codes(self) -> dict[str | float, int]:
@@ -104,9 +106,19 @@ class Scoring:
         return self.calibration + 4 * CALIBRATION_BINS
 
     @property
+    def weighed(self) -> int:
+        """The column of events in LOSSES, where that are not all with a score: there are more than two classes."""
+        return self.losses + 2 * len(LOSSES)
+
+    @property
+    def many(self) -> bool:
+        """Whether predictions are classes and none of them is the positive one."""
+        return not self.numbers and self.positive < 0
+
+    @property
     def width(self) -> int:
         """Columns."""
-        return CLIPPED + 1 + 2 * len(ERRORS) if self.numbers else self.losses + 2 * len(LOSSES)
+        return CLIPPED + 1 + 2 * len(ERRORS) if self.numbers else self.weighed + self.many
 
     def own(self, outcomes: Outcomes) -> dict[str, SparseSums]:
         """What was counted so, by version."""

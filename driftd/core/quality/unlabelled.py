@@ -32,13 +32,14 @@ MOST_OUTSIDE: Final = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """``values`` float64[STATISTICS, 3] with the interval of accuracy; ``outside``: the share of events that lie where
+    """``values`` float64[statistics, 3] with the interval of the first; ``outside``: the share of events that lie where
     the reference has no label: they are left out.
     """
 
     events: int
     values: Floats
     outside: float
+    statistics: tuple[str, ...] = STATISTICS
 
     @property
     def known(self) -> bool:

@@ -14,11 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Channel
-from driftd.core.event import SEGMENTS, Column, EventBatch, Kind, LabelBatch, NumericColumn, Scalar, Schema, scalars
+from driftd.core.event import (
+    MAX_NAME_BYTES,
+    SEGMENTS,
+    Column,
+    EventBatch,
+    Kind,
+    LabelBatch,
+    NumericColumn,
+    Scalar,
+    Schema,
+    scalars,
+)
 from driftd.core.hashing import Hasher
-from driftd.core.lists import LISTS, coordinates
+from driftd.core.lists import CLASSES, LISTS, coordinates
 from driftd.core.values import MAX_CATEGORY_CHARS, TRUTHS, category
-from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, MOST_SEGMENTS, Holds
+from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, MOST_SCORED, MOST_SEGMENTS, Holds
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
 
@@ -193,6 +204,8 @@ class Table:
             if field.holds not in _TABLES and _filled(values):
                 if field.holds is Holds.PREDICTION:
                     values = _of_lists(schema.model, field.name, values, hasher, out)
+                elif field.holds is Holds.SCORE:
+                    out |= _class_columns(schema.model, field.name, values, hasher)
                 column = _COLUMN[field.holds](values, kind, self.fields["prediction"])
                 if column is not None:
                     out[field.name] = column
@@ -338,6 +351,24 @@ def _class_score(scores: dict[str, float | None], prediction: Any) -> float | No
         if name in there:
             return there[name]
     return max(there.values(), default=None)
+
+
+def _class_columns(model: str, channel: str, values: Sequence[Any], hasher: Hasher | None) -> dict[str, Column]:
+    """The probability of each class, by column, of scores that are objects; of events that name more classes none."""
+    if dict not in set(map(type, values)) or (hasher is not None and hasher.hides(model, channel)):
+        return {}
+    objects = [v if type(v) is dict and len(v) <= MOST_SCORED else {} for v in values]
+    names = sorted(
+        {name for name in set().union(*objects) if len(name.encode("utf-8", "surrogatepass")) <= MAX_NAME_BYTES}
+    )
+    names = names[:MOST_SCORED]
+    known = names if hasher is None else hasher.answer(model, names, Kind.CATEGORICAL)
+    out: dict[str, Column] = {}
+    for name, shown in zip(names, known, strict=True):
+        column = np.array([v.get(name) for v in objects], np.float64)
+        if not np.isnan(column).all():
+            out[f"{CLASSES}{shown}"] = column
+    return out
 
 
 def _filled(values: Sequence[Any]) -> bool:

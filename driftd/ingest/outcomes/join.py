@@ -12,7 +12,7 @@ two labels or two predictions for one id differ: then the first prediction count
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any, Final, NamedTuple
@@ -20,8 +20,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from driftd.core.event import EventBatch, Scalar, TopicPartition, same_or_all, scalars, versions
+from driftd.core.lists import CLASSES
 from driftd.core.slice import Slice
-from driftd.core.values import category, number_in
+from driftd.core.values import as_numbers, category, number_in
 from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.ingest.outcomes.pending import Entry, Pending, Stage, bound_of, keys_of
 
@@ -67,16 +68,22 @@ class Pair(NamedTuple):
     id: str
 
 
+Members = Callable[[EventBatch], Sequence[tuple[str, ...]]]
+"""The segments that each event of a batch is in."""
+
+
 def join(
-    outcomes: Outcomes, batch: EventBatch, source: TopicPartition, settings: Joining
+    outcomes: Outcomes, batch: EventBatch, source: TopicPartition, settings: Joining, members: Members | None = None
 ) -> list[tuple[TopicPartition, EventBatch]]:
-    """Takes the predictions and labels of a batch in; the pairs that they make, by the partition of the label."""
+    """Takes the predictions and labels of a batch in; the pairs that they make, by the partition of the label, and
+    those of each segment once more. ``members``: None where the model has no segments.
+    """
     counts = outcomes.counts.get(batch.model)
     if counts is None:
         if not settings.always and not batch.label_only:
             return []
         counts = outcomes.counts[batch.model] = LabelCounts()
-    run = _Run(outcomes, counts, batch.model, settings)
+    run = _Run(outcomes, counts, batch.model, settings, members)
     if len(batch):
         run.predictions(batch)
     if batch.labels_alone is not None:
@@ -87,8 +94,10 @@ def join(
 
 
 class _Run:
-    def __init__(self, outcomes: Outcomes, counts: LabelCounts, model: str, settings: Joining) -> None:
-        self.pending, self.counts, self.model = outcomes.pending, counts, model
+    def __init__(
+        self, outcomes: Outcomes, counts: LabelCounts, model: str, settings: Joining, members: Members | None
+    ) -> None:
+        self.members, self.pending, self.counts, self.model = members, outcomes.pending, counts, model
         self.bound, self.horizon = bound_of(outcomes.halvings), settings.horizon_seconds
         self.pairs: list[Pair] = []
 
@@ -102,6 +111,8 @@ class _Run:
         own = [None] * n if batch.label is None else scalars(batch.label)
         scores = [None] * n if batch.score is None else scalars(batch.score)
         variants, units = (_column(batch, name) for name in ("variant", "unit"))
+        chances = _chances(batch)
+        segments = [()] * n if self.members is None else self.members(batch)
         rows = [i for i, value in enumerate(values) if value is not None and ids[i] is not None]
         counts.no_id += sum(value is not None and ids[i] is None for i, value in enumerate(values))
         counts.predictions += len(rows)
@@ -113,7 +124,7 @@ class _Run:
                 continue
             value, label, before = values[i], own[i], known.get(key)
             stage = Stage.WAITS if label is None else Stage.DONE
-            more = variants[i], _score(units[i])
+            more = variants[i], _score(units[i]), chances(i), segments[i]
             entry = Entry(stage, self.model, times[i], value, _score(scores[i]), each[i], label, None, 0, *more)
             if before is None:
                 if label is None:
@@ -262,7 +273,15 @@ def _batches(model: str, pairs: Sequence[Pair], counts: LabelCounts) -> list[tup
     by_source: dict[TopicPartition, list[Pair]] = {}
     for pair in pairs:
         by_source.setdefault(pair.source, []).append(pair)
-    return [(source, _batch(model, mine)) for source, mine in by_source.items()]
+    out, labels = list[tuple[TopicPartition, EventBatch]](), Slice.of_labels(model).model
+    for source, mine in by_source.items():
+        out.append((source, _batch(labels, mine)))
+        within: dict[str, list[Pair]] = {}
+        for pair in mine:
+            for segment in pair.entry.segments:
+                within.setdefault(segment, []).append(pair)
+        out += [(source, _batch(Slice.of_segment(labels, name).model, some)) for name, some in within.items()]
+    return out
 
 
 def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
@@ -277,8 +296,12 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
         fields["variant"] = [p.entry.variant for p in pairs]
     if any(p.entry.unit is not None for p in pairs):
         fields["unit"] = np.array([np.nan if p.entry.unit is None else p.entry.unit for p in pairs])
+    known: set[str] = set().union(*(p.entry.chances for p in pairs if p.entry.chances is not None))
+    for name in sorted(known):
+        each = ((p.entry.chances or {}).get(name, np.nan) for p in pairs)
+        fields[f"{CLASSES}{name}"] = np.fromiter(each, np.float64, len(pairs))
     return EventBatch(
-        Slice.of_labels(model).model,
+        model,
         np.array([p.offset for p in pairs], np.int64),
         np.array([p.time for p in pairs], np.float64),
         {},
@@ -286,6 +309,15 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
         same_or_all([p.entry.version for p in pairs]),
         ids=[p.id for p in pairs],
     )
+
+
+def _chances(batch: EventBatch) -> Callable[[int], dict[str, float] | None]:
+    """The probability of each class that an event's score names."""
+    named = {name.removeprefix(CLASSES): c for name, c in batch.fields.items() if name.startswith(CLASSES)}
+    if not named:
+        return lambda _: None
+    columns = [(name, as_numbers(column).tolist()) for name, column in named.items()]
+    return lambda i: {name: values[i] for name, values in columns if not isnan(values[i])} or None
 
 
 def _column(batch: EventBatch, name: str) -> Sequence[Any]:

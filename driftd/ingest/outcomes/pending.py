@@ -32,7 +32,8 @@ class Stage(IntEnum):
 class Entry(NamedTuple):
     """What is kept of a key. ``time`` of the prediction, in seconds since the epoch; of the label where that came
     first. ``source`` and ``offset``: where a label that came first was read. ``variant`` and ``unit`` (its hash) of the
-    prediction, where an experiment reads them.
+    prediction, where an experiment reads them. ``chances``: the probability of each class, where the score names them;
+    ``segments``: those that the prediction was in.
     """
 
     stage: int
@@ -46,6 +47,8 @@ class Entry(NamedTuple):
     offset: int = 0
     variant: str | None = None
     unit: float | None = None
+    chances: dict[str, float] | None = None
+    segments: tuple[str, ...] = ()
 
 
 Changes = dict[Key, Entry | None]

@@ -27,7 +27,7 @@ from driftd.web.incidents import open_lines
 from driftd.web.labels import label_line
 from driftd.web.objectives import objective_charts, objective_lines
 from driftd.web.pages.frame import Request, render
-from driftd.web.quality import estimated_of, quality_card
+from driftd.web.quality import cell, estimated_of, quality_card
 from driftd.web.segments import segment_lines, whole_line
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
 
@@ -67,6 +67,8 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         whole=Slice(m.name).whole,
         labels=label_line(m, snapshot),
         segments=segments,
+        by_segment=next((s.quality.title for s in segments if s.quality is not None), ""),
+        cell=cell,
         stretch=stretch,
         ranges=RANGES,
         charts=[chart.svg_with_caption() for chart in _charts(m, stretch, snapshot) if not chart.empty],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import fsum
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftd.core.event import EventBatch
+from driftd.core.lists import CLASSES
 from driftd.core.quality.confusion import of_classes
 from driftd.core.quality.estimates import clipped, confusion_of, estimates, events, histogram_of, statistics
 from driftd.core.quality.intervals import wilson
@@ -95,6 +97,21 @@ def test_a_class_that_was_never_predicted_has_no_precision_and_counts_in_the_mea
     assert np.isnan(found["precision"]).all()
     assert found["recall"][0] == 0
     assert found["precision_macro"][0] == pytest.approx((0 + 2 / 3) / 2)
+
+
+def test_probabilities_of_each_class_give_the_losses_that_scikit_learn_gives_them() -> None:
+    """scikit-learn 1.9.1: log_loss and brier_score_loss, of rows that name all classes."""
+    chances = {"bird": [0.2, 0.1, 0.5, np.nan], "cat": [0.7, 0.6, 0.0, np.nan], "dog": [0.1, 0.3, 0.5, np.nan]}
+    batch = batch_of(["cat", "dog", "dog", "cat"], ["cat", "cat", "bird", "dog"], [0.7, 0.6, 0.5, 0.4])
+    batch = replace(batch, fields={**batch.fields, **{f"{CLASSES}{k}": np.array(v) for k, v in chances.items()}})
+    found = told(Scoring(("bird", "cat", "dog")), batch)
+    assert found["log_loss"][0] == pytest.approx(0.7512649763)
+    assert found["brier"][0] == pytest.approx(0.5)
+    assert found["accuracy"][0] == 0.25  # of the one without a probability of each, too
+    sure = replace(batch, fields={**batch.fields, f"{CLASSES}dog": np.array([0.1, np.nan, 1.5, np.nan])})
+    assert told(Scoring(("bird", "cat", "dog")), sure)["log_loss"][0] == pytest.approx(
+        (0.3566749439 - np.log(1e-15)) / 2
+    )
 
 
 def test_a_class_without_counts_of_its_own_is_right_only_where_it_is_the_same() -> None:

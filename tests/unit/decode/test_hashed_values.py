@@ -130,3 +130,12 @@ def test_an_envelope_is_not_quoted_either() -> None:
 
 def test_nothing_is_hashed_unless_it_is_asked_for() -> None:
     assert only(decode(m(features={"country": "DE"}))).columns["country"] == ["DE"]
+
+
+def test_classes_of_a_score_are_named_as_predictions_are() -> None:
+    found = columns(only(decode(m(prediction="DE", score={"DE": 0.25, "FR": 0.75}), limits=TEXT)))
+    assert found == {
+        "x": [1.0], "prediction": [H("DE")], "score": [0.25], f"class.{H('DE')}": [0.25], f"class.{H('FR')}": [0.75],
+    }  # fmt: skip
+    hidden = Limits(hasher=Hasher(KEY, channels=("score",)), show_values=False)
+    assert "class.DE" not in columns(only(decode(m(prediction="DE", score={"DE": 0.25}), limits=hidden)))

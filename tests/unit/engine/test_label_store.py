@@ -28,7 +28,7 @@ def content(store: LabelStore) -> dict[bytes, Entry]:
 def test_entries_come_back_as_they_were(tmp_path: Path) -> None:
     store = LabelStore(tmp_path / NAME)
     early = Entry(Stage.EARLY, "fraud", 7.5, label="chargeback", source=("labels", 3), offset=9)
-    done = Entry(Stage.DONE, "other", 8.0, "no", None, None, 1.0)
+    done = Entry(Stage.DONE, "other", 8.0, "no", None, None, 1.0, chances={"no": 0.75, "yes": 0.25})
     store.write({A: waits(1.0), B: early, C: done}, 1)
     assert store.find([A, B, C, D]) == {A: waits(1.0), B: early, C: done}
     assert dict(store.before(8.0)) == {A: waits(1.0), B: early}

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from driftd.config import Settings
 from driftd.config.settings import LearningSection
 from driftd.core.channel import Role
-from driftd.core.event import Decoded, EventBatch
+from driftd.core.event import Column, Decoded, EventBatch
 from driftd.core.finding import Finding
-from driftd.core.lists import LISTS, coordinates
+from driftd.core.lists import CLASSES, LISTS, coordinates
 from driftd.core.slice import Slice
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec
@@ -38,7 +38,7 @@ def lists(name: str, fault: bool, seed: int = 1) -> NDArray[np.float64]:
     """Class probabilities, of which two are swapped from FAULT on; or embeddings that are turned then."""
     rng, at = np.random.default_rng(seed), np.arange(N)
     hit = (at >= FAULT) & fault
-    if name == "prediction":
+    if name in {"prediction", "score"}:
         x = rng.dirichlet([6, 3, 1], N)
         return np.where(hit[:, None], x[:, [0, 2, 1]], x)
     centers = np.random.default_rng(5).normal(size=(6, 96))
@@ -51,6 +51,9 @@ def lists(name: str, fault: bool, seed: int = 1) -> NDArray[np.float64]:
 
 def traffic(name: str, fault: bool) -> EventBatch:
     x = lists(name, fault)
+    if name == "score":
+        each: dict[str, Column] = {f"{CLASSES}{c}": x[:, i] for i, c in enumerate(("cat", "dog", "owl"))}
+        return EventBatch("m", np.arange(N), BEGIN + np.arange(N) / RATE, {}, {"score": x.max(axis=1), **each})
     norms, found = coordinates(x.ravel(), np.full(N, x.shape[1]))
     columns = {"age": np.random.default_rng(2).normal(size=N)} | ({"text": norms} if name == "text" else {})
     fields = {LISTS + name: found} | ({"prediction": norms} if name == "prediction" else {})
@@ -88,6 +91,12 @@ def test_two_classes_that_are_swapped_ring_within_minutes() -> None:
     assert all(0 < seconds < 300 for seconds in times.values())
 
 
+def test_two_classes_of_a_score_that_are_swapped_ring_while_the_largest_stays() -> None:
+    times = rings(after("score", True)[1])
+    assert times.keys() == {"score[dog]", "score[owl]"}
+    assert all(0 < seconds < 300 for seconds in times.values())
+
+
 def test_embeddings_that_are_turned_ring_within_minutes() -> None:
     times = rings(after("text", True)[1])
     assert times.keys() == {"text.cell", "text.distance", "text.residual"}
@@ -108,13 +117,13 @@ def test_a_reference_that_grows_learns_lists_anew_at_each_stage() -> None:
     assert sizes == [4, 12]
 
 
-@pytest.mark.parametrize("name", ["prediction", "text"])
+@pytest.mark.parametrize("name", ["prediction", "score", "text"])
 def test_lists_that_stay_as_they_are_call_nobody(name: str) -> None:
     _, found = after(name, False)
     assert not rings(found)
 
 
-@pytest.mark.parametrize("name", ["prediction", "text"])
+@pytest.mark.parametrize("name", ["prediction", "score", "text"])
 def test_a_restart_at_any_moment_changes_nothing(name: str) -> None:
     p, rows, rng = watching(), traffic(name, True), np.random.default_rng(5)
     state, at = State(), 0

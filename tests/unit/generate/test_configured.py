@@ -89,19 +89,17 @@ def test_alerts_about_a_model_have_its_owner_and_no_others_have_one() -> None:
     assert "DriftdModelDrift" in of_models
     assert "DriftdDown" not in of_models
     labels = found["DriftdNoData"]["labels"]
-    assert (
-        labels["team"]
-        == '{{ if or (eq $labels.model "fraud" "fraud/labels") (match "^fraud/segments/" $labels.model) }}risk{{ end }}'
-    )
-    mine = 'or (eq $labels.model "a\\"b" "a\\"b/labels") (match "^a\\"b/segments/" $labels.model)'
+    fraud = '(eq $labels.model "fraud" "fraud/labels") (match "^fraud(/labels)?/segments/" $labels.model)'
+    assert labels["team"] == f"{{{{ if or {fraud} }}}}risk{{{{ end }}}}"
+    mine = 'or (eq $labels.model "a\\"b" "a\\"b/labels") (match "^a\\"b(/labels)?/segments/" $labels.model)'
     assert labels["owner"] == f"{{{{ if {mine} }}}}a@b.c{{{{ end }}}}"
 
 
 def test_a_label_of_several_models() -> None:
     owners = {"a": {"team": "one"}, "b": {"owner": "x"}, "c": {"team": "two"}}
     assert of_model("team", owners) == (
-        '{{ if or (eq $labels.model "a" "a/labels") (match "^a/segments/" $labels.model) }}one'
-        '{{ else if or (eq $labels.model "c" "c/labels") (match "^c/segments/" $labels.model) }}two{{ end }}'
+        '{{ if or (eq $labels.model "a" "a/labels") (match "^a(/labels)?/segments/" $labels.model) }}one'
+        '{{ else if or (eq $labels.model "c" "c/labels") (match "^c(/labels)?/segments/" $labels.model) }}two{{ end }}'
     )
     assert of_model("team", {}) == ""
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from driftd.core.channel import Role
 from driftd.core.event import EventBatch, Kind
-from driftd.core.lists import LISTS, STEP, Part, coordinates
+from driftd.core.lists import CLASSES, LISTS, STEP, Part, coordinates
+from driftd.core.summary import MISSING
 from driftd.learn.build import Learning, build, schema_of
 
 Floats = NDArray[np.float64]
@@ -157,3 +159,22 @@ def test_a_vector_of_zeros_has_no_direction() -> None:
     values = part.values({LISTS + "e": found})
     assert values is not None
     assert np.isnan(np.asarray(values, float)).all()
+
+
+def scored(columns: dict[str, Floats]) -> EventBatch:
+    n = len(next(iter(columns.values())))
+    fields = {"score": np.full(n, 0.5), **{f"{CLASSES}{name}": column for name, column in columns.items()}}
+    return EventBatch("m", np.arange(n), np.arange(n) / 10.0, {"x": np.arange(n) * 1.0}, fields)
+
+
+def test_each_class_of_scores_that_are_objects_has_a_channel(rng: np.random.Generator) -> None:
+    often, rare = np.where(np.arange(600) % 25, rng.random(600), np.nan), np.where(np.arange(600) % 9, np.nan, 0.5)
+    found = build(scored({"cat": rng.random(600), "dog": often, "owl": rare}), Learning())
+    assert [c.name for c in found.channels if c.role is Role.SCORE] == ["score", "score[cat]", "score[dog]"]
+    assert found.summary.counts[found.rows["score[dog]"]][MISSING] == 24
+
+
+@pytest.mark.parametrize(("classes", "channels"), [(16, 17), (17, 1)])
+def test_many_classes_have_no_channels(classes: int, channels: int, rng: np.random.Generator) -> None:
+    found = build(scored({f"c{i}": rng.random(600) for i in range(classes)}), Learning())
+    assert sum(c.role is Role.SCORE for c in found.channels) == channels

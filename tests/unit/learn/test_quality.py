@@ -10,6 +10,7 @@ import pytest
 
 from driftd.core.event import EventBatch
 from driftd.core.quality.estimates import estimates, statistics
+from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import Scoring
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
@@ -116,7 +117,7 @@ def test_without_labels_the_accuracy_follows_from_the_scores(rng: np.random.Gene
     reference = build(batch.take(np.arange(2000)), Learning())
     later = batch.take(np.arange(2000, n))
     counts = summarise_with(reference, later, encode_with(reference, later), np.zeros(2000, np.int64))[0].counts
-    found = estimate_of(reference, counts)
+    found = estimate_of(reference, counts, {})
     assert found is not None
     _, low, high = found.values[0]
     assert low < np.mean(predicted[2000:] == truth[2000:]) < high
@@ -124,15 +125,12 @@ def test_without_labels_the_accuracy_follows_from_the_scores(rng: np.random.Gene
     assert not low < usual < high  # it is the scores that it follows
 
 
-def test_there_is_no_estimate_where_the_reference_has_no_labels_or_predictions_are_numbers() -> None:
+def test_there_is_no_estimate_where_the_reference_has_no_labels() -> None:
     rows = np.arange(600, dtype=float)
-    for fields in (
-        {"prediction": rows % 2, "score": rows / 600},
-        {"prediction": rows, "label": rows, "score": rows / 600},
-    ):
+    for fields in ({"prediction": rows % 2, "score": rows / 600}, {"prediction": rows, "score": rows / 600}):
         batch = EventBatch("m", np.arange(600), rows, {"x": rows}, fields)
         reference = build(batch, Learning())
-        assert estimate_of(reference, reference.summary.counts) is None
+        assert estimate_of(reference, reference.summary.counts, {}) is None
 
 
 def test_a_score_that_is_learned_anew_has_no_outcomes_of_its_old_bins(rng: np.random.Generator) -> None:
@@ -143,8 +141,22 @@ def test_a_score_that_is_learned_anew_has_no_outcomes_of_its_old_bins(rng: np.ra
         return EventBatch("m", np.arange(600), rows, {"x": rows}, fields)
 
     base, source = build(batch(rng.random(600)), Learning()), build(batch(rng.random(600) / 2), Learning())
-    assert estimate_of(base, base.summary.counts) is not None
+    assert estimate_of(base, base.summary.counts, {}) is not None
     for names, known in ((["score"], False), (["x"], True)):
         out = graft(base, source, names)
-        assert (estimate_of(out, out.summary.counts) is not None) is known
+        assert (estimate_of(out, out.summary.counts, {}) is not None) is known
         assert Scoring.of(out.learned) is not None
+
+
+@pytest.mark.parametrize(("names", "known"), [(["x"], False), (["error"], True)])
+def test_a_feature_that_is_learned_anew_has_no_errors_of_its_old_bins(
+    names: list[str], known: bool, rng: np.random.Generator
+) -> None:
+    def batch() -> EventBatch:
+        x = rng.random(600)
+        fields = {"prediction": 2 * x, "label": (2 * x + rng.normal(size=600)).tolist()}
+        return EventBatch("m", np.arange(600), np.arange(600.0), {"x": x}, fields)
+
+    base, source = build(batch(), Learning(classes=False)), build(batch(), Learning(classes=False))
+    assert Expected.of(base.learned) is not None
+    assert (Expected.of(graft(base, source, names).learned) is not None) is known

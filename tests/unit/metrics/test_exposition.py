@@ -498,7 +498,8 @@ def big_page() -> MetricsSink:
     tried = (WORSE,)
     segments = SegmentCounts(1, 20, 7, 3)
     s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0, experiments=tried, segments=segments))
-    s.count("m0/segments/country=DE", COUNTS)
+    part = "m0/segments/country=DE"
+    s.update(labelled(judgement(part, on=reference(part, names), verdicts=[evidence([0.1] * 31)])), COUNTS)
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "Look.", "")
     s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"), "Inputs come from #pay.")
     s.learning("new", 0.1, COUNTS)
@@ -686,6 +687,16 @@ def test_refused_values_are_counted_by_feature_while_the_model_learns_too() -> N
     ]
 
 
+def test_a_segment_has_its_first_statistic_and_what_is_usual_there() -> None:
+    on, s = reference("m/labels/segments/country=DE", ["x"]), sink()
+    s.update(labelled(judgement(on.model, on=on, verdicts=[evidence([0.1, 0.1])])), COUNTS)
+    about = '{model="m/labels",segment="country=DE",statistic="accuracy"}'
+    assert lines(s.render(), "driftd_segment_quality") == [
+        f"driftd_segment_quality{about} 0.666667",
+        f"driftd_segment_quality_reference{about} 0.666667",
+    ]
+
+
 def test_a_segment_has_series_of_what_rings_alone() -> None:
     """A model of 30 features has hundreds; of twenty segments that would be thousands."""
     on, s = reference("m/segments/country=DE", [f"f{i}" for i in range(30)]), sink()
@@ -694,7 +705,8 @@ def test_a_segment_has_series_of_what_rings_alone() -> None:
     lines = [line for line in s.render().decode().splitlines() if line and not line.startswith("#")]
     calm = [line for line in lines if "country=DE" in line]
     assert {line.partition("{")[0] for line in calm} <= {
-        "driftd_segment_status", "driftd_segment_events_total", "driftd_pages_total", "driftd_maintenance",
+        "driftd_segment_status", "driftd_segment_events_total", "driftd_segment_quality",
+        "driftd_segment_quality_reference", "driftd_pages_total", "driftd_maintenance",
         "driftd_model_features", "driftd_model_page_features",
     }  # fmt: skip
     name = on.channels[0].name

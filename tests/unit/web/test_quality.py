@@ -20,7 +20,7 @@ from driftd.monitor.view import ModelView
 from driftd.web import api
 from driftd.web.quality import Quantity, cell, quality_of, spelled
 from driftd.web.site import answer, request_of
-from tests.stage.judgement import judgement
+from tests.stage.judgement import judgement, scores
 from tests.stage.snapshot import snapshot, view
 from tests.unit.core.make import WINDOWS, feed, pipeline
 from tests.unit.web.test_site import said
@@ -231,3 +231,71 @@ def test_the_page_of_a_model_says_how_right_its_labels_that_came_later_show_it(r
     assert f"Accuracy {spelled('accuracy', accuracy['values']['day']['value'])}".replace("\u00a0", " ") in text
     assert "of the labels of 24 hours" in text
     assert "of the labels of 24 hours" not in said("/model?model=fraud", snapshot(models=(known,), findings=[]))
+
+
+@pytest.mark.parametrize("under", ["m/segments/country=DE", "m/labels/segments/country=DE"])
+def test_a_segment_says_how_right_the_model_is_there(under: str, rng: np.random.Generator) -> None:
+    """By labels in its events, and by those that came later."""
+    batch = rows(rng)
+    calm = (scores("psi", [0.01, 0.01]),)
+    labelled = view_of(batch)
+    whole, own = (
+        view(judgement(name, ["x"], verdicts=calm), ModelCounts(9)) for name in ("m", "m/segments/country=DE")
+    )
+    models = (whole, replace(labelled, name=under), *([own] if under != own.name else []))
+    known = snapshot(models=models, findings=[])
+    body = orjson.loads(answer(request_of("/api/v1/model?model=m", None), lambda: known).body)
+    (line,) = body["segments"]
+    last_day = slice(int(np.ceil((N * SECONDS // 3600 - 24) * 3600 / SECONDS)), N)
+    q = line["quality"]
+    assert (line["segment"], q["statistic"], q["model"]) == ("country=DE", "accuracy", under)
+    assert q["value"]["value"] == pytest.approx(share_right(batch, last_day))
+    assert q["value"]["low"] < q["value"]["value"] < q["value"]["high"]
+    assert q["usual"]["value"] == pytest.approx(share_right(batch, slice(200)))
+    assert q["events"] == N - last_day.start
+    page, told = said("/model?model=m", known), "\n".join(model_lines(body))
+    shown = cell("accuracy", Quantity(**q["value"])).text.replace("\u00a0", " ")
+    assert "Accuracy, 24 h" in page
+    assert shown in page.replace("\u00a0", " ")
+    assert f"in country=DE: accuracy {shown}" in told
+    assert f"{q['events']:,} labels in 24 hours" in told
+
+
+def test_errors_of_numbers_are_estimated_by_inputs_without_labels(rng: np.random.Generator) -> None:
+    """x from 0.5 on in the window, whose labels do not come: errors are N(0, x)."""
+    x = np.where(np.arange(N) < 2000, rng.random(N), rng.uniform(0.5, 1.0, N))
+    label = [*(2 * x[:2000] + rng.normal(size=2000) * x[:2000]).tolist(), *[None] * (N - 2000)]
+    times = BEGIN + SECONDS * np.arange(N, dtype=float)
+    batch = EventBatch("m", np.arange(N), times, {"x": x}, {"prediction": 2 * x, "label": label})
+    m = view_of(batch, learn=2000, window=800)
+    body = body_of(m)
+    mae = body["estimated"]["values"]["mae"]
+    assert (body["quality"], body["estimated"]["by"]) == (None, "inputs")
+    assert mae["low"] < 0.5984 < mae["high"]
+    assert mae["value"] == pytest.approx(0.5984, rel=0.05)
+    assert body["estimated"]["sentence"].startswith(f"Mean absolute error {spelled('mae', mae['value'])} (")
+    known = snapshot(models=(m,), findings=[])
+    assert "By its inputs alone, the last window should have" in said("/model?model=m", known)
+    assert "By its inputs alone, the last window: Mean absolute error" in "\n".join(model_lines(body))
+    assert m.judgement is not None
+    told = b"".join(text for _, text in quality_lines(m.judgement)).decode()
+    assert 'driftd_model_quality_estimate{model="m",statistic="mae"} 0.' in told
+    assert 'driftd_model_quality_estimate_upper{model="m",statistic="mae"} 0.' in told
+
+
+def test_probabilities_of_several_classes_have_means_over_classes_too(rng: np.random.Generator) -> None:
+    names, said_ = ("bird", "cat", "dog"), rng.dirichlet([1.0, 1.0, 1.0], N)
+    label = (rng.random(N)[:, None] > said_.cumsum(axis=1)).sum(axis=1)
+    fields: dict[str, Any] = {
+        "prediction": [names[i] for i in said_.argmax(axis=1)], "score": said_.max(axis=1),
+        "label": [names[i] if k < 2000 else None for k, i in enumerate(label)],
+        **{f"class.{name}": said_[:, i] for i, name in enumerate(names)},
+    }  # fmt: skip
+    times = BEGIN + SECONDS * np.arange(N, dtype=float)
+    batch = EventBatch("m", np.arange(N), times, {"x": rng.normal(size=N)}, fields)
+    body = body_of(view_of(batch, learn=2000, window=800))
+    values = body["estimated"]["values"]
+    assert values["accuracy"]["low"] < 11 / 18 < values["accuracy"]["high"]  # the mean of the largest of three
+    assert values.keys() == {"accuracy", "precision_macro", "recall_macro", "f1_macro"}
+    assert body["estimated"]["by"] == "scores"
+    assert ", recall_macro " in body["estimated"]["sentence"]

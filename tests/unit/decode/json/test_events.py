@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from driftd.core.event import DropReason, Kind, RejectReason, Schema
+from driftd.core.lists import CLASSES
 from driftd.core.values import category
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec
@@ -476,3 +477,27 @@ def test_a_topic_of_labels_has_a_mapping_of_its_own() -> None:
     mappings = Mappings(RecordMapping({"model": Source(("m",))}, FeatureSource(())), {"events": label})
     (batch,) = decode({"m": "fraud", "rid": "a", "truth": 0, "time": 9}, limits=Limits(mappings=mappings)).batches
     assert (len(batch), labels_alone(batch)) == (0, [(0, 9.0, "a", 0.0)])
+
+
+def test_a_score_that_is_an_object_has_a_column_for_each_class() -> None:
+    many = {f"c{i}": 0.01 for i in range(51)}
+    batch = only(
+        decode(
+            m(prediction="cat", score={"cat": 0.7, "dog": 0.3}),
+            m(prediction="cat", score=0.9),
+            m(prediction="dog", score={"dog": None, "owl": 1}),
+            m(prediction="c1", score=many),
+            m(prediction="cat", score={"x" * 129: 0.5}),
+        )
+    )
+    np.testing.assert_array_equal(batch.score, [0.7, 0.9, 1.0, 0.01, 0.5])
+    found = {name: column for name, column in batch.fields.items() if name.startswith(CLASSES)}
+    nan = np.nan
+    np.testing.assert_equal(
+        found,
+        {
+            "class.cat": np.array([0.7, nan, nan, nan, nan]),
+            "class.dog": np.array([0.3, nan, nan, nan, nan]),
+            "class.owl": np.array([nan, nan, 1.0, nan, nan]),
+        },
+    )

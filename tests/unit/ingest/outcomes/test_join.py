@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftd.core.event import EventBatch, LabelBatch, Scalar
+from driftd.core.lists import CLASSES
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
 from driftd.ingest.outcomes.join import Joining, Outcomes, join, lose, sweep
 from driftd.ingest.outcomes.pending import Stage, bound_of, keys_of
@@ -288,3 +289,14 @@ def test_keys_are_for_ever() -> None:
     """They lie in state directories: computed with Python's hashlib, by hand."""
     assert [key.hex() for key in keys_of("fraud", ["9f"])] == ["44b736856d9ce0e895f47cfe00ece1a5"]
     assert keys_of("a", ["b"]) != keys_of("ab", [""])
+
+
+def test_the_probability_of_each_class_comes_along() -> None:
+    outcomes, nan = Outcomes(), np.nan
+    events = batch([P("a", 1.0), P("b", 2.0), P("c", 3.0)])
+    named = {f"{CLASSES}cat": np.array([0.7, nan, nan]), f"{CLASSES}dog": np.array([0.3, 0.6, nan])}
+    events = replace(events, fields={**events.fields, **named})
+    assert not join(outcomes, events, ("t", 0), WEEK)
+    ((_, pairs),) = join(outcomes, batch([L("c", 4.0), L("b", 5.0), L("a", 6.0)]), ("t", 0), WEEK)
+    np.testing.assert_array_equal(pairs.fields[f"{CLASSES}cat"], [nan, nan, 0.7])
+    np.testing.assert_array_equal(pairs.fields[f"{CLASSES}dog"], [nan, 0.6, 0.3])
