@@ -82,7 +82,7 @@ def test_batches_of_many_features_are_few_and_large_ones_are_seldom_copied() -> 
         patch.setattr(sample, "MOST_VALUES", 2_000_000)
         for n in range(2000):
             index = np.arange(3 * n, 3 * n + 3)
-            rows = EventBatch("m", index, index * 1.0, dict.fromkeys(names, index * 1.0))
+            rows = EventBatch("m", index, index.astype(np.float64), dict.fromkeys(names, index * 1.0))
             before = out.rows
             out = out.add(rows, index // 100, 0)
             copied += sum(len(r) for r in out.rows if not any(r is b for b in (*before, rows))) - 3
