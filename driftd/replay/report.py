@@ -25,9 +25,9 @@ CONFIDENCE: Final = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One call about one model: when, when the model's page ended (None: still open), and the estimated start of the
-    change; ``channels`` that broke, the first first, with those that joined later; ``kinds`` of what each of them did
-    ("" where that is not known).
+    """One call about one model: when, when the last of its channels was over, or the model was (None: still open), and
+    the estimated start of the change; ``channels`` that broke, the first first, with those that joined later; ``kinds``
+    of what each of them did ("" where that is not known).
     """
 
     model: str
@@ -135,6 +135,8 @@ class Tally:
     _found: dict[tuple[str, str], Found] = field(default_factory=dict)
     _judged: dict[str, Judgement] = field(default_factory=dict)
     _kinds: dict[tuple[str, str], str] = field(default_factory=dict)
+    _drifting: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """The detectors by which a channel of a model is in a page; none of one that has left it."""
     _risen: int = 0
 
     def take(self, judgements: Iterable[Judgement]) -> None:
@@ -145,6 +147,7 @@ class Tally:
                     self._model(finding)
                 else:
                     self._channel(finding, finding.feature)
+            self._end_what_is_over(judgement)
 
     def _model(self, f: Finding) -> None:
         pages = self._open.setdefault(f.model, [])
@@ -156,16 +159,33 @@ class Tally:
         if f.severity is Severity.PAGE:
             pages.append(len(self._pages))
             self._pages.append(self._named(Page(f.model, f.window_end, None, f.since, ()), new or f.channels))
-        elif not pages and not f.severity:  # a fault that comes and goes is one page
-            last = next((i for i in reversed(range(len(self._pages))) if self._pages[i].model == f.model), None)
-            if last is not None:
-                pages.append(last)
-                self._pages[last] = replace(self._pages[last], ended=None)
+        elif (last := self._back(f, pages, new)) is not None:
+            pages.append(last)
+            self._pages[last] = replace(self._pages[last], ended=None)
         elif pages:
             page = self._pages[pages[-1]]
             self._pages[pages[-1]] = self._named(page, (*page.channels, *new))
         for channel in f.channels:
             self._first(f.model, channel, page=f.window_end)
+
+    def _back(self, f: Finding, pages: Sequence[int], new: Sequence[str]) -> int | None:
+        """The page that has come again, if nobody was called: a fault that comes and goes is one page."""
+        ended = [i for i in reversed(range(len(self._pages))) if self._pages[i].model == f.model and i not in pages]
+        if f.severity or not ended:
+            return None
+        if not pages:
+            return ended[0]
+        return next((i for i in ended if set(new) and set(new) <= set(self._pages[i].channels)), None)
+
+    def _end_what_is_over(self, judgement: Judgement) -> None:
+        """Ends the pages all of whose channels have left it, of which one does now; the model's may go on."""
+        left = {f.feature for f in judgement.findings if f.previous is Status.DRIFT and f.status is not Status.DRIFT}
+        pages = self._open.get(judgement.model, [])
+        for i in pages.copy() if left - {None} else ():
+            page = self._pages[i]
+            if left & {*page.channels} and not any(self._drifting.get((page.model, c), {c}) for c in page.channels):
+                self._pages[i] = replace(page, ended=max(f.window_end for f in judgement.findings))
+                pages.remove(i)
 
     def _end(self, pages: list[int], time: float) -> None:
         for i in pages:
@@ -180,6 +200,10 @@ class Tally:
         key = f.model, channel, f.detector
         if f.kind and f.status >= Status.WARNING:
             self._kinds[f.model, channel] = f.kind
+        if f.status is Status.DRIFT:
+            self._drifting.setdefault((f.model, channel), set()).add(f.detector)
+        elif f.previous is Status.DRIFT:
+            self._drifting.setdefault((f.model, channel), set()).discard(f.detector)
         if f.severity is Severity.PAGE:
             self._first(f.model, channel, page=f.window_end)
         if f.severity is Severity.TICKET and key not in self._since:

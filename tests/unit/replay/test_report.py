@@ -68,6 +68,19 @@ def test_a_second_fault_is_a_page_of_its_own_and_both_end_with_the_model_s() -> 
     assert report.found["m", "c"] == Found(5000.0, None, "frozen")
 
 
+def test_a_page_lasts_as_long_as_its_own_channels_while_the_model_s_goes_on() -> None:
+    # 100 a is missing   2000 c is frozen: calls again   2500 c is over   2600 c is back quietly, to 2700   9000 over
+    report = reported([
+        channel(100, "a", OK, DRIFT, "change", "missing"), model(100, OK, DRIFT, "a"),
+        channel(2000, "c", OK, DRIFT, "change", "frozen"), model(2000, DRIFT, DRIFT, "a", "c", calls=True),
+        channel(2500, "c", DRIFT, OK, "change", "frozen"), model(2500, DRIFT, DRIFT, "a"),
+        replace(channel(2600, "c", OK, DRIFT, "change", "frozen"), severity=None), model(2600, DRIFT, DRIFT, "a", "c"),
+        channel(2700, "c", DRIFT, OK, "change", "frozen"), model(2700, DRIFT, DRIFT, "a"),
+        channel(9000, "a", DRIFT, OK, "change", "missing"), model(9000, DRIFT, OK),
+    ])  # fmt: skip
+    assert [(p.at, p.ended, p.channels) for p in report.pages] == [(100, 9000, ("a",)), (2000, 2700, ("c",))]
+
+
 def test_a_change_that_ends_and_begins_again_at_once_is_the_same_ticket() -> None:
     tally = Tally()
     tally.take([replace(judgement("m"), findings=(channel(100, "a", OK, WARNING, "change", "mix"),))])
