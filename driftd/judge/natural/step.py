@@ -301,7 +301,7 @@ def _fast(
         )
         waits = level == PAGE and bad_hours(learned, int(change[i]), c, float(age[i]), float(bound[i]))
         would, level = level == PAGE, TICKET if lowered or waits else level
-        slowly = would and rate_came_slowly(fast, rings[1], float(end[i]), int(over.rule[i]), float(size[i]))
+        slowly = would and rate_came_slowly(learned, rings[1], float(end[i]), int(over.rule[i]), float(size[i]))
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(

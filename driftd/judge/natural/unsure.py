@@ -15,7 +15,7 @@ from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.episodes import PAGE, TICKET, Fire
 from driftd.judge.natural.kinds import Kind, Named, named
 from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
-from driftd.judge.natural.learned import HOPS, WHOLE_DAY, YOUNG_DAYS, FastLearned, NaturalLearned
+from driftd.judge.natural.learned import HOPS, WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.predictive import LONG_DAYS
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.shapes import STATISTICS, mean_log, statistics
@@ -156,11 +156,16 @@ def came_slowly(learned: NaturalLearned, day: Runs, end: float, row: int, channe
     and of what is a fault however it comes.
     """
     hop = _hop_of_then(day, end)
-    if not len(hop) or STATISTICS[row] in AT_ANY_PACE:
+    if not len(hop) or _at_any_pace(learned, STATISTICS[row], channel):
         return False
     sums, expected = day.sums[hop], learned.slots.expected(day, hop, hop)
     then = statistics(learned.usual, sums, expected)[1][0, row, channel] - learned.near.centre[row, channel]
     return bool(then >= HALF * size)
+
+
+def _at_any_pace(learned: NaturalLearned, change: Change, channel: int) -> bool:
+    """Whether each bit of it is a fault. A category that most have in the end is often the same as before."""
+    return change in AT_ANY_PACE or (change is Change.FROZEN and bool(learned.traits.numeric[channel]))
 
 
 def _hop_of_then(day: Runs, end: float) -> NDArray[np.intp]:
@@ -168,12 +173,13 @@ def _hop_of_then(day: Runs, end: float) -> NDArray[np.intp]:
     return np.flatnonzero(day.end <= end - AGO)[-1:]
 
 
-def rate_came_slowly(fast: FastLearned, day: Runs, end: float, rule: int, size: float) -> bool:
+def rate_came_slowly(learned: NaturalLearned, day: Runs, end: float, rule: int, size: float) -> bool:
     """The same of a ``rule``'s rate, which rose by ``size``."""
-    hop = _hop_of_then(day, end)
-    if not len(hop) or CHANGES[int(fast.change[rule])] in AT_ANY_PACE:
+    fast, hop = learned.fast, _hop_of_then(day, end)
+    channel = int(fast.rules.channel[rule])
+    if not len(hop) or _at_any_pace(learned, CHANGES[int(fast.change[rule])], channel):
         return False
-    sums = day.sums[hop[0], fast.rules.channel[rule]]
+    sums = day.sums[hop[0], channel]
     rate = sums[fast.rules.hits[rule]] / max(int(sums[fast.rules.of[rule]]), 1)
     return bool(rate - fast.usual[rule] >= HALF * size)
 
