@@ -21,6 +21,7 @@ from driftd.judge.natural.learned import HOPS, NaturalLearned, Traits
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.shapes import STATISTICS
 from driftd.judge.natural.thresholds import Thresholds
+from driftd.judge.natural.unsure import came_slowly
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -109,6 +110,7 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
             Fire(
                 end, level, c, name, size, size, since, rest, ratio, 1, needed, FROZEN, size, name,
                 float(hops.start[h]), size,
+                slowly=level == PAGE and came_slowly(learned, hops, end, STATISTICS.index(Change.FROZEN), c, size),
             )
         )  # fmt: skip
     return fires

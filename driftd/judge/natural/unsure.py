@@ -50,8 +50,9 @@ AGO: Final = 16 * 3600.0
 keeps ten hops of two hours or more, so that one of them was over by then."""
 AT_ANY_PACE: Final = (Change.MISSING, Change.REFUSED, Change.ERRORS)
 """Changes of which each bit is a fault. Derived: values or answers are wrong; the world makes the others too."""
-HALF: Final = 0.5
-"""Part of a change that was there so long AGO where it came little by little. Chosen: of a step none was."""
+PART: Final = 0.4
+"""Part of a change that was there so long AGO where it came little by little. Chosen: of a step none was; of what grows
+by as much in each hour so much was, from a day and a bit on."""
 ENDS: Final = (CHANGES.index(Change.LOW), CHANGES.index(Change.HIGH))
 """Derived: their places in CHANGES."""
 
@@ -151,7 +152,7 @@ def _away(learned: NaturalLearned, counters: Counts, channel: int) -> bool:
 
 
 def came_slowly(learned: NaturalLearned, day: Runs, end: float, row: int, channel: int, size: float) -> bool:
-    """Whether half of a change of a statistic (place ``row`` in STATISTICS) by ``size`` was there AGO before ``end``: a
+    """Whether much of a change of a statistic (place ``row`` in STATISTICS) by ``size`` was there AGO before ``end``: a
     rollout over days, a season, campaigns that come and go. Nobody has to get up for it. False where it is not known,
     and of what is a fault however it comes.
     """
@@ -160,7 +161,7 @@ def came_slowly(learned: NaturalLearned, day: Runs, end: float, row: int, channe
         return False
     sums, expected = day.sums[hop], learned.slots.expected(day, hop, hop)
     then = statistics(learned.usual, sums, expected)[1][0, row, channel] - learned.near.centre[row, channel]
-    return bool(then >= HALF * size)
+    return bool(then >= PART * size)
 
 
 def _at_any_pace(learned: NaturalLearned, change: Change, channel: int) -> bool:
@@ -181,7 +182,7 @@ def rate_came_slowly(learned: NaturalLearned, day: Runs, end: float, rule: int, 
         return False
     sums = day.sums[hop[0], channel]
     rate = sums[fast.rules.hits[rule]] / max(int(sums[fast.rules.of[rule]]), 1)
-    return bool(rate - fast.usual[rule] >= HALF * size)
+    return bool(rate - fast.usual[rule] >= PART * size)
 
 
 def level_before(hops: Runs, channel: int, since: float, now: float) -> float:
