@@ -488,7 +488,7 @@ class LabelsSection(Section):
         default=604_800.0,
         description="How long after its prediction a label may come, in event time. A later one is counted as late.",
     )
-    max_pending: Annotated[int, Typed] = Field(
+    max_pending: int = Field(
         default=1_000_000,
         ge=1000,
         description="Predictions and labels that are kept for the join, of all models. Where more come within the "

@@ -115,7 +115,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $branches := list }}
 {{- range $model, $facts := .owners }}
 {{- with get $facts $label }}
-{{- $segments := regexQuoteMeta (printf "%s/segments/" $model) }}
+{{- $segments := printf "%s(/labels)?%s" (regexQuoteMeta $model) (regexQuoteMeta "/segments/") }}
 {{- $of := printf "or (eq $labels.model %q %q) (match %q $labels.model)" $model (printf "%s/labels" $model) (printf "^%s" $segments) }}
 {{- $branches = append $branches (printf "if %s }}%s{{" $of .) }}
 {{- end }}
