@@ -456,8 +456,7 @@ class Episodes:
         if self._calls_nobody(fire, before):
             fire = replace(fire, level=TICKET)
         if before < PAGE:
-            self.shown[c] = self.shown[c] if not fire.lowered else LOWERED
-            self.shown[c] |= WAITED if fire.waited else 0
+            self.shown[c] |= (LOWERED if fire.lowered else 0) | (WAITED if fire.waited else 0)
         if (turns := self._again(fire, before, clock)) is not None:
             return turns
         if fire.level == PAGE:
