@@ -126,7 +126,7 @@ class Growth:
     """How far a growing reference is. ``begun``: the start of the slice's first pane (NaN: none yet); ``stage`` counts
     the stages that it has reached; ``wait``: seconds after ``begun`` at which the next is tried. ``sample`` while bins
     may change, ``history`` from then on; ``faults`` float64[k, 4]: the row of a channel that was faulty, from when to
-    when, and whether no traffic does that by itself (driftd.monitor.growing). ``held``: the channels that did not grow
+    when, and how it counts, with its habit (driftd.monitor.growing). ``held``: the channels that did not grow
     at the last stage; ``renewals``: those that somebody wants to be learned anew.
     """
 

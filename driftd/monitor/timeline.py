@@ -218,8 +218,8 @@ class ValueReader:
         rows = self.numeric
         values = sums[:, rows, FIRST_VALUE : FIRST_VALUE + self.bins].astype(np.float64)
         live = values.sum(axis=2)
-        mean = sums[:, rows, -MOMENTS] * MOMENT_UNIT / live
-        out[:, rows, MEAN] = self.center[rows] + self.scale[rows] * mean
+        mean = self.center[rows] + self.scale[rows] * (sums[:, rows, -MOMENTS] * MOMENT_UNIT / live)
+        out[:, rows, MEAN] = np.where(np.abs(mean) < self.scale[rows] * MOMENT_UNIT, 0.0, mean)  # sums tell no less
         for column, value in self.quantiles(values, rows):
             out[:, rows, column] = value
         faults = sums[:, rows, -COLUMNS - MOMENTS : -MOMENTS]

@@ -65,6 +65,16 @@ def test_a_minute_is_what_its_events_were(rng: np.random.Generator) -> None:
     assert (timed, slow) == (300, int((latencies > Objective().latency_seconds).sum()))
 
 
+def test_the_mean_of_zeros_is_zero(rng: np.random.Generator) -> None:
+    """Sums hold how far each is from the reference's centre, in whole units: of 0 little is left."""
+    batch = replace(stream(rng, 3000), times=np.arange(3000) / 5 + 1200.0)
+    x = np.where(np.arange(3000) < 1000, np.asarray(batch.columns["x"]) / 30 + 0.01, 0.0)
+    found, reader = points(*watched(replace(batch, columns={**batch.columns, "x": x})))
+    means = found.values[:, reader.channels.index("x"), t.MEAN]
+    assert means[0] != 0
+    assert (means[-3:] == 0).all()
+
+
 def test_missing_values_and_values_beyond_the_reference_show() -> None:
     rng = np.random.default_rng(8)
     batch = replace(stream(rng, 3000), times=np.arange(3000) / 5 + 1200.0)
