@@ -21,13 +21,17 @@ LINE: Final = {
     "spanNulls": False,
     "lineInterpolation": "stepAfter",
 }
-DASHED: Final = {
-    "matcher": {"id": "byRegexp", "options": "/threshold/"},
-    "properties": [
-        {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}},
-        {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}},
-    ],
+DASHED: Final[dict[str, Json]] = {
+    word: {
+        "matcher": {"id": "byRegexp", "options": f"/{word}/"},
+        "properties": [
+            {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}},
+            {"id": "color", "value": {"mode": "fixed", "fixedColor": color}},
+        ],
+    }
+    for word, color in (("threshold", "red"), ("reference", "text"))
 }
+"""Lines whose legend has the word."""
 
 Steps = tuple[str | tuple[float, str], ...]
 Query = tuple[str, str]
@@ -155,9 +159,12 @@ def lines(
     size: tuple[int, int],
     unit: str = "short",
     limit: float | None = None,
+    least: float | None = 0,
     runbooks: Iterable[str] = (),
 ) -> Panel:
-    """Lines over time; one whose legend has "threshold" in it is dashed. ``limit`` draws a red line."""
+    """Lines over time; one whose legend has "threshold" or "reference" in it is dashed. ``limit`` draws a red line.
+    The axis begins at ``least``; None: at the least value.
+    """
     shown = [*queries]
     custom = LINE if limit is None else {**LINE, "thresholdsStyle": {"mode": "line"}}
     return panel(
@@ -175,9 +182,9 @@ def lines(
             "thresholds": steps(("green",) if limit is None else ("green", (limit, "red"))),
             "color": {"mode": "palette-classic"},
             "custom": custom,
-            "min": 0,
+            **({} if least is None else {"min": least}),
         },
-        overrides=[DASHED] if any("threshold" in legend for _, legend in shown) else [],
+        overrides=[how for word, how in DASHED.items() if any(word in legend for _, legend in shown)],
         runbooks=runbooks,
     )
 

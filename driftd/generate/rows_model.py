@@ -118,6 +118,18 @@ def model() -> Iterator[Panel]:
 
 def feature() -> Iterator[Panel]:
     yield lines(
+        "Values",
+        "Mean and three quantiles of the window's numbers; dashed, between what nine of ten of the reference's numbers "
+        "lie. No data for categories.",
+        [
+            (f"max by (statistic) (driftd_feature_value{FEATURE})", "{{statistic}}"),
+            (f"max by (statistic) (driftd_feature_value_reference{FEATURE})", "reference, {{statistic}}"),
+        ],
+        size=(24, 8),
+        least=None,
+        runbooks=["DriftdFeatureDrift"],
+    )
+    yield lines(
         "Evidence: judge and threshold",
         "Nats. The threshold (dashed) follows from the budget. No data where the judge keeps no evidence: then the "
         "channel makes tickets by its window statistics.",

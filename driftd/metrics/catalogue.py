@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from driftd.core.bin_values import STATISTICS as STATISTICS_OF_NUMBERS
 from driftd.core.event import DropReason, RejectReason
 from driftd.core.finding import CHANGE, JUDGE, Status
 from driftd.core.quality.estimates import STATISTICS as STATISTICS_OF
@@ -23,6 +24,10 @@ _CHALLENGER: Final = ("model", "experiment", "metric", "challenger")
 _PARTITION: Final = ("topic", "partition")
 BLIND_CHANGES: Final = ("fault", "level", "mix")
 """Classes of change that a channel may be unable to see (monitor.reach)."""
+BAND: Final = ("p5", "p95")
+"""Statistics of the reference's numbers that are exported: nine of ten values lie between them."""
+VALUES: Final = ("driftd_feature_value", "driftd_feature_value_reference")
+"""For people alone: left out first where limits.series is reached."""
 _STATUS: Final = "0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT"
 
 
@@ -72,6 +77,18 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "",
             "1 while a fault or change of this kind is open.",
             ("model", "feature", "kind"),
+        ),
+        gauge(
+            "driftd_feature_value",
+            "",
+            f"What numbers were in the last judged window: {', '.join(STATISTICS_OF_NUMBERS)}; docs/metrics.md.",
+            ("model", "feature", "statistic"),
+        ),
+        gauge(
+            "driftd_feature_value_reference",
+            "",
+            f"{' and '.join(BAND)} of the reference's numbers.",
+            ("model", "feature", "statistic"),
         ),
         gauge("driftd_feature_drift_ratio", "ratio", "Statistic over threshold; every detector fires at 1.", _VERDICT),
         gauge("driftd_feature_firing", "", "1 while the detector fires, after hysteresis, else 0.", _VERDICT),

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, generate_latest
 
+from driftd.core import bin_values
+from driftd.core.bin_values import BinValues
 from driftd.core.channel import JOINT
 from driftd.core.finding import Judgement, Scores, Status
 from driftd.core.slice import Slice
@@ -33,7 +35,7 @@ from driftd.metrics.aggregates import (
     segment_lines,
     window_lines,
 )
-from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, SECTIONS, STATISTICS
+from driftd.metrics.catalogue import BAND, BLIND_CHANGES, METRICS, SECTIONS, STATISTICS, VALUES
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
 BLOCK_SERIES: Final = 1000
@@ -51,7 +53,9 @@ class _Model:
     Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts``, ``learning``, ``quiet`` and
     ``incidents``, whose values are never changed, only replaced. ``window`` has the lines about the last judged window,
     None before there is one; ``quiet`` those of a model that sends nothing; ``incidents`` those of what is open, made
-    of what it was ``about``; ``ringing``: of a segment, the channels that have series. None: all have.
+    of what it was ``about``; ``ringing``: of a segment, the channels that have series. None: all have. ``numbers`` and
+    ``usual``, of the judgement's reference: how its bins are read, and what they say of its own values. ``wanted``
+    series about features, ``values`` of them about their values; ``share``: what the limit leaves.
     """
 
     name: str
@@ -60,10 +64,13 @@ class _Model:
     cover: ModelGuarantee | None = None
     learning: float | None = None
     wanted: int = 0
+    values: int = 0
     share: int = 0
     exported: int = 0
     silent: bool = False
     elsewhere: bool = False
+    numbers: BinValues | None = None
+    usual: NDArray[np.float64] | None = None
     label_texts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
     last_event: float = float("nan")
@@ -140,12 +147,16 @@ class MetricsSink:
         model = self._model(judgement.model)
         if model.judgement is None or model.judgement.reference is not judgement.reference:
             model.label_texts, model.lines = {}, {}
+            model.numbers = BinValues.of(judgement.reference)
+            model.usual = model.numbers.statistics(judgement.reference.summary)
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
         model.cover, model.ringing = cover, ringing
         every = (*window_lines(judgement), *quality_lines(judgement), *promise_lines(judgement, cover))
         model.window = _collect(every if ringing is None else ())
-        model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(model, judgement))
+        needs = [(family, int(shown.sum())) for family, _, _, shown, _ in self._columns(model, judgement)]
+        model.wanted = sum(n for _, n in needs)
+        model.values = sum(n for family, n in needs if family in VALUES)
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
 
@@ -179,7 +190,7 @@ class MetricsSink:
         known.counts = counts or known.counts
         known.learning = ratio
         if known.judgement is not None:
-            known.judgement, known.wanted, known.window = None, 0, None
+            known.judgement, known.wanted, known.values, known.window = None, 0, 0, None
             self._share_out(changed=known)
 
     def quiet(self, models: Mapping[str, Mapping[str, float]]) -> None:
@@ -210,7 +221,7 @@ class MetricsSink:
                 window = max(window, model.judgement.window_end - model.judgement.window_start)
             silent = now - model.moved_at
             if silent > self._keep_windows * window and model.features:
-                model.wanted, model.silent = 0, True
+                model.wanted, model.values, model.silent = 0, 0, True
                 self._share_out(changed=model)
 
     def render(self, *, gzip: bool = False) -> bytes:
@@ -267,6 +278,12 @@ class MetricsSink:
             ):
                 if family in METRICS:
                     yield family, s.detector, values, shown & ~np.isnan(values), exact
+        if model.numbers is not None and model.usual is not None:
+            now = model.numbers.statistics(j.summary)
+            for name, value, usual in zip(bin_values.STATISTICS, now, model.usual, strict=True):
+                yield "driftd_feature_value", name, value, ~np.isnan(value), False
+                if name in BAND:
+                    yield "driftd_feature_value_reference", name, usual, ~np.isnan(usual), False
         yield "driftd_feature_status", "", j.channel_status.astype(np.float64), everywhere, False
         since = (j.channel_status >= Status.WARNING) & ~np.isnan(j.since)
         yield "driftd_feature_drift_since_timestamp_seconds", "", j.since, since, True
@@ -283,6 +300,8 @@ class MetricsSink:
         if j is None or model.silent:
             return {}
         columns = list(self._columns(model, j))
+        if model.share < model.wanted:  # values are for reading, all others are for alerts
+            columns = [c for c in columns if c[0] not in VALUES]
         kept = self._kept(model, j, columns)
         if model.ringing is not None:
             kept &= np.array([c.name in model.ringing for c in j.reference.channels], bool)
@@ -347,12 +366,26 @@ class MetricsSink:
         if full or self._full:
             concerned = self._by_precedence()
         self._full = full
-        for model in concerned:
-            share = min(model.wanted, left) if full else model.wanted
-            left -= share
+        shares = self._within(left, concerned) if full else [m.wanted for m in concerned]
+        for model, share in zip(concerned, shares, strict=True):
             if model is changed or share != model.share:
                 model.share = share
                 model.features = self._render_features(model)
+
+    @staticmethod
+    def _within(left: int, models: Sequence[_Model]) -> list[int]:
+        """Of at most ``left`` series those of each model, first come first served; values only where what alerts ask for
+        has room in all of them.
+        """
+        shares = []
+        for model in models:
+            shares.append(min(model.wanted - model.values, left))
+            left -= shares[-1]
+        for i, model in enumerate(models):
+            if shares[i] + model.values == model.wanted and model.values <= left:
+                shares[i] += model.values
+                left -= model.values
+        return shares
 
     def _room(self, wanted: int) -> int:
         """How many series the limit leaves for features, which want ``wanted``."""

@@ -7,13 +7,14 @@ minute   [       ][       ]   when the next one begins: shares, mean and quantil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.bin_values import BinValues
 from driftd.core.fault_counters import COLUMNS, LOG_UNIT, LOGS, NONZERO
 from driftd.core.objective import USUAL, Objective
 from driftd.core.pane_block import MOMENTS, PaneBlock, merge
@@ -22,7 +23,6 @@ from driftd.core.summary import (
     FIRST_VALUE,
     LATENCY_BINS,
     MISSING,
-    MOMENT_UNIT,
     UNSEEN,
     latency_of,
 )
@@ -48,6 +48,8 @@ P5: Final = 2
 P50: Final = 3
 P95: Final = 4
 """Numbers: quantiles, interpolated in the reference's bins. Infinite where they lie beyond the reference's values."""
+OF_QUANTILES: Final = (P5, P50, P95)
+"""Columns of core.bin_values.QUANTILES."""
 TYPICAL: Final = 5
 """Numbers: the typical size, a geometric mean of |x|; NaN where most are 0, or nobody counts logarithms."""
 SHARE_UNSEEN: Final = 1
@@ -71,7 +73,6 @@ SIZED_FROM: Final = STEPS[1]
 """Seconds of a point from which on the size of its largest change is kept: a minute holds too few events."""
 _COUNTS: Final = [EVENTS, FAILED, TIMED, SLOW]
 
-_QUANTILES: Final = ((P5, 0.05), (P50, 0.5), (P95, 0.95))
 _LATENCIES: Final = np.array([latency_of(i) for i in range(LATENCY_BINS)])
 
 
@@ -131,20 +132,14 @@ class Points:
 class ValueReader:
     """How counts on a reference's bins become values; derived from it, for all channels at once.
 
-    ``low`` and ``span`` float64[channels, value bins]: a bin's values lie evenly in ``low`` to ``low + span``; infinite
-    for the open ones. ``labels``: the most frequent categories of each channel, none of numbers. ``bins``: value bins
-    that numbers have at the most. ``slow_from``: as in core.objective. ``sizer``: None where nothing was learned.
+    ``labels``: the most frequent categories of each channel, none of numbers. ``slow_from``: as in core.objective.
+    ``sizer``: None where nothing was learned.
     """
 
     channels: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
-    numeric: NDArray[np.intp]
     categorical: NDArray[np.intp]
-    bins: int
-    low: Floats
-    span: Floats
-    center: Floats
-    scale: Floats
+    numbers: BinValues
     offset: Floats
     slow_from: int
     sizer: Sizer | None
@@ -152,43 +147,15 @@ class ValueReader:
     @classmethod
     def of(cls, reference: Reference, sizer: Sizer | None, objective: Objective = USUAL) -> Self:
         offset = None if sizer is None else sizer.learned.limits.offset
-        low = np.full((len(reference.channels), reference.width - FIRST_VALUE), np.inf)
-        span = np.zeros(low.shape)
-        for row, bins in enumerate(reference.bins):  # once a reference
-            edges, inner = bins.edges, slice(1, len(bins.edges))
-            if len(edges):
-                low[row, 0] = -np.inf
-                low[row, inner] = edges[1:] if bins.discrete else edges[:-1]
-                span[row, inner] = 0.0 if bins.discrete else np.diff(edges)
         return cls(
             tuple(c.name for c in reference.channels),
             tuple(bins.categories[:TOP] for bins in reference.bins),
-            np.flatnonzero(reference.numeric),
             np.flatnonzero(~reference.numeric),
-            int((reference.used[reference.numeric] - FIRST_VALUE).max(initial=1)),
-            low,
-            span,
-            reference.center,
-            reference.scale,
-            np.zeros(len(low)) if offset is None else offset,
+            BinValues.of(reference),
+            np.zeros(len(reference.channels)) if offset is None else offset,
             objective.slow_from,
             sizer,
         )
-
-    def quantiles(self, counts: Floats, rows: NDArray[np.intp]) -> Iterator[tuple[int, Floats]]:
-        """The columns P5, P50 and P95 of value counts [..., rows, value bins] of numbers; -inf and inf beyond the
-        outermost edges, NaN without values.
-        """
-        counts = counts[..., : self.bins]
-        cumulated = np.cumsum(counts, axis=-1)
-        for column, q in _QUANTILES:
-            rank = q * cumulated[..., -1]
-            place = np.minimum((cumulated < rank[..., None]).sum(axis=-1), counts.shape[-1] - 1)
-            until, here = (np.take_along_axis(x, place[..., None], axis=-1)[..., 0] for x in (cumulated, counts))
-            part = 1.0 - (until - rank) / np.maximum(here, 1e-300)
-            low, span = self.low[rows, place], self.span[rows, place]
-            value = low + np.where(np.isfinite(low), part * span, 0.0)
-            yield column, np.where(cumulated[..., -1] > 0, value, np.nan)
 
     def points(self, block: PaneBlock, step: float) -> Points:
         """One point of ``step`` seconds for each row of the block, whose ``numbers`` are those of the points."""
@@ -215,12 +182,11 @@ class ValueReader:
         return out
 
     def _numbers(self, sums: Counts, out: Float32s) -> None:
-        rows = self.numeric
-        values = sums[:, rows, FIRST_VALUE : FIRST_VALUE + self.bins].astype(np.float64)
+        rows, last = self.numbers.numeric, FIRST_VALUE + self.numbers.bins
+        values = sums[:, rows, FIRST_VALUE:last].astype(np.float64)
         live = values.sum(axis=2)
-        mean = self.center[rows] + self.scale[rows] * (sums[:, rows, -MOMENTS] * MOMENT_UNIT / live)
-        out[:, rows, MEAN] = np.where(np.abs(mean) < self.scale[rows] * MOMENT_UNIT, 0.0, mean)  # sums tell no less
-        for column, value in self.quantiles(values, rows):
+        out[:, rows, MEAN] = self.numbers.mean(sums[:, rows, -MOMENTS].astype(np.float64), live, rows)
+        for column, value in zip(OF_QUANTILES, self.numbers.quantiles(values, rows), strict=True):
             out[:, rows, column] = value
         faults = sums[:, rows, -COLUMNS - MOMENTS : -MOMENTS]
         size = np.exp(faults[:, :, LOGS] * LOG_UNIT / faults[:, :, NONZERO]) - self.offset[rows]

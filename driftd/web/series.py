@@ -123,7 +123,7 @@ def usual_of(m: ModelView, row: int, times: Floats, step: float) -> Usual:
     columns = {t.SHARE_MISSING: np.full(len(times), missing)}
     if reference.numeric[row]:
         one = np.array([row])
-        for column, value in m.reader.quantiles(values[:, None, :], one):
+        for column, value in zip(t.OF_QUANTILES, m.reader.numbers.quantiles(values[:, None, :], one), strict=True):
             columns[column] = value[:, 0][slot]
         columns[t.MEAN] = np.full(len(times), _mean(m, row))
     else:

@@ -103,6 +103,28 @@ driftd_feature_evidence{model="fraud",feature="age"} 6.90875
 # TYPE driftd_feature_evidence_threshold gauge
 driftd_feature_evidence_threshold{model="fraud",feature="amount"} 13.8155
 driftd_feature_evidence_threshold{model="fraud",feature="age"} 13.8155
+# HELP driftd_feature_value What numbers were in the last judged window: mean, p5, p50, p95; docs/metrics.md.
+# TYPE driftd_feature_value gauge
+driftd_feature_value{model="fraud",feature="amount",statistic="mean"} 0
+driftd_feature_value{model="fraud",feature="age",statistic="mean"} 0
+driftd_feature_value{model="fraud",feature="prediction",statistic="mean"} 0
+driftd_feature_value{model="fraud",feature="amount",statistic="p5"} 10
+driftd_feature_value{model="fraud",feature="age",statistic="p5"} 2.782
+driftd_feature_value{model="fraud",feature="prediction",statistic="p5"} 2.782
+driftd_feature_value{model="fraud",feature="amount",statistic="p50"} 32.8571
+driftd_feature_value{model="fraud",feature="age",statistic="p50"} 20.2
+driftd_feature_value{model="fraud",feature="prediction",statistic="p50"} 20.2
+driftd_feature_value{model="fraud",feature="amount",statistic="p95"} 39.2857
+driftd_feature_value{model="fraud",feature="age",statistic="p95"} 38.02
+driftd_feature_value{model="fraud",feature="prediction",statistic="p95"} 38.02
+# HELP driftd_feature_value_reference p5 and p95 of the reference's numbers.
+# TYPE driftd_feature_value_reference gauge
+driftd_feature_value_reference{model="fraud",feature="amount",statistic="p5"} 2.8
+driftd_feature_value_reference{model="fraud",feature="age",statistic="p5"} 2.8
+driftd_feature_value_reference{model="fraud",feature="prediction",statistic="p5"} 2.8
+driftd_feature_value_reference{model="fraud",feature="amount",statistic="p95"} 38
+driftd_feature_value_reference{model="fraud",feature="age",statistic="p95"} 38
+driftd_feature_value_reference{model="fraud",feature="prediction",statistic="p95"} 38
 # HELP driftd_feature_drift_ratio Statistic over threshold; every detector fires at 1.
 # TYPE driftd_feature_drift_ratio gauge
 driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"} 3.12346
@@ -257,7 +279,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 80
+driftd_series 98
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000
@@ -367,7 +389,7 @@ def test_two_detectors_share_a_family_without_splitting_it() -> None:
 
 
 class TestLimit:
-    """Each model has 20 aggregates and wants 34 series for its features: 12 for amount, 11 for age and prediction."""
+    """Each model has 20 aggregates and wants 52 series for its features: 18 for amount, 17 for age and prediction."""
 
     def page(self, limit: int, traffic: dict[str, int], configured: tuple[str, ...] = ()) -> tuple[MetricsSink, bytes]:
         s = sink(limit=limit, configured=configured)
@@ -380,30 +402,40 @@ class TestLimit:
         return {name: features_on(page, name) for name in traffic}
 
     def test_more_traffic_goes_first_and_order_of_arrival_does_not_matter(self) -> None:
-        one = self.kept(100, {"a": 10, "b": 10_000})
-        assert one == self.kept(100, {"b": 10_000, "a": 10})
+        one = self.kept(110, {"a": 10, "b": 10_000})
+        assert one == self.kept(110, {"b": 10_000, "a": 10})
         assert one["b"] == ["amount", "age", "prediction"]
         assert len(one["a"]) < 3
 
     def test_configured_models_go_before_traffic(self) -> None:
-        kept = self.kept(100, {"a": 10, "b": 10_000}, configured=("a",))
+        kept = self.kept(110, {"a": 10, "b": 10_000}, configured=("a",))
         assert kept["a"] == ["amount", "age", "prediction"]
         assert len(kept["b"]) < 3
 
     def test_equal_traffic_goes_by_name(self) -> None:
-        kept = self.kept(100, {"b": 1000, "a": 1001})
+        kept = self.kept(110, {"b": 1000, "a": 1001})
         assert len(kept["a"]) == 3
         assert len(kept["b"]) < 3
 
     def test_within_a_model_the_prediction_goes_first_and_no_channel_is_half_there(self) -> None:
-        kept = self.kept(21 + 14, {"a": 1})
+        kept = self.kept(21 + 20, {"a": 1})
         assert kept["a"] == ["prediction"]
 
     def test_aggregates_are_there_at_limit_zero(self) -> None:
         s, page = self.page(0, {"a": 1, "b": 1})
         assert not lines(page, "driftd_feature")
         assert lines(page, "driftd_model_status{") == [f'driftd_model_status{{model="{m}"}} 3' for m in "ab"]
-        assert s.dropped == 68
+        assert s.dropped == 104
+
+    def test_values_are_left_out_before_anything_that_alerts_ask_for(self) -> None:
+        # 48 aggregates and 2 x 34 series for alerts; 18 values fit once into the rest
+        s, page = self.page(48 + 68 + 22, {"a": 1, "b": 1_000})
+        for m in "ab":
+            assert features_on(page, m) == ["amount", "age", "prediction"]
+            assert len(lines(page, f'driftd_feature_drift_ratio{{model="{m}"')) == 6
+        assert not lines(page, 'driftd_feature_value{model="a"', 'driftd_feature_value_reference{model="a"')
+        assert len(lines(page, 'driftd_feature_value{model="b"', 'driftd_feature_value_reference{model="b"')) == 18
+        assert s.series == 48 + 68 + 18
 
     def test_what_is_left_out_is_counted(self) -> None:
         s, page = self.page(60, {"a": 1, "b": 1})

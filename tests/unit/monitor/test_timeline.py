@@ -96,7 +96,7 @@ def test_quantiles_are_those_of_numpy_to_a_bin_and_of_single_values_exact(rng: n
     reader = ValueReader.of(reference, None)
     counts = reference.summary.counts[:, 2:].astype(np.float64)[None]
     rows = np.flatnonzero(reference.numeric)
-    quantiles = dict(reader.quantiles(counts[:, rows], rows))
+    quantiles = dict(zip(t.OF_QUANTILES, reader.numbers.quantiles(counts[:, rows], rows), strict=True))
     for column, q in ((t.P5, 0.05), (t.P50, 0.5), (t.P95, 0.95)):
         found = dict(zip(reader.channels, quantiles[column][0], strict=False))
         assert found["many"] == pytest.approx(np.quantile(many, q), rel=0.002)
