@@ -374,8 +374,8 @@ class MetricsSink:
 
     @staticmethod
     def _within(left: int, models: Sequence[_Model]) -> list[int]:
-        """Of at most ``left`` series those of each model, first come first served; values only where what alerts ask for
-        has room in all of them.
+        """Of at most ``left`` series those of each model, first come first served: what alerts ask for of all of them, then
+        values.
         """
         shares = []
         for model in models:
