@@ -29,8 +29,8 @@ from driftd.core.slice import Slice
 from driftd.decode import Limits
 from driftd.decode.json.fast import JsonCodec
 from driftd.detectors.psi import PSI
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.state import State
 from driftd.learn.build import Learning, build
 from driftd.monitor.model import NEW_VERSION, Monitor

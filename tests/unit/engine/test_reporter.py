@@ -12,8 +12,8 @@ from driftd.core.event import RefusedValue
 from driftd.core.finding import Finding, Severity, Status
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
 from driftd.metrics.exposition import MAX_LABEL_BYTES

@@ -10,8 +10,8 @@ import pytest
 from driftd.core.event import EventBatch
 from driftd.core.finding import Finding, Severity, Status
 from driftd.core.slice import Slice
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.retirement import UNCONFIGURED, heard, leaving
 from driftd.engine.state import State
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed

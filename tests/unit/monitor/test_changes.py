@@ -15,8 +15,8 @@ from driftd.core.event import EventBatch
 from driftd.core.finding import CHANGE, JUDGE, Finding, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.state import State
 from driftd.judge.natural.episodes import PAGE, Clock, Episodes, Fire
 from driftd.judge.natural.kinds import Kind, Named
