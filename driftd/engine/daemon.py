@@ -284,7 +284,7 @@ class Daemon:
         lags = self.source.lag().values()
         caught_up = bool(lags) and all(lag.caught_up for lag in lags)
         for key, because in [*leaving(state, self.pipeline, self.clock.now(), caught_up=caught_up)]:
-            self._tell(self.pipeline.retire(state, key, because))
+            self._tell(self.pipeline.judging.retire(state, key, because))
             self.reporter.retired(key.model, because)
             self._saver.dirty = True
 

@@ -154,7 +154,7 @@ class Reload:
         references = references_of(after)
         if self.http is not None:
             self.http.check_web_config()
-        daemon.pipeline.hand_over(daemon.state, pipeline)
+        daemon.pipeline.slices.hand_over(daemon.state, pipeline.slices)
         pipeline.shed, daemon.ladder.lag_seconds = daemon.pipeline.shed, after.limits.shed_lag_seconds
         daemon.pipeline = daemon.reporter.pipeline = pipeline
         start_models(daemon.state, pipeline, references)
