@@ -32,7 +32,7 @@ from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.sources import Gap, GapCause, Lag
-from driftd.sources.memory import MemorySource
+from tests.stage.memory import MemorySource
 from tests.unit.core.make import WINDOWS, choose, events, frozen, stream
 
 A, B = ("t", 0), ("t", 1)

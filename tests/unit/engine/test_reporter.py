@@ -23,7 +23,7 @@ from driftd.monitor.alert_texts import MOST_TICKETS
 from driftd.monitor.incidents import folded
 from driftd.monitor.sentence import sentence
 from driftd.monitor.state import ModelState
-from driftd.sources.memory import MemorySource
+from tests.stage.memory import MemorySource
 from driftd.web.health import health
 from driftd.web.site import answer, request_of
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
