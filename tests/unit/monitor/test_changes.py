@@ -23,7 +23,7 @@ from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.sizes import sized
 from driftd.learn.build import Learning, build
 from driftd.monitor.changes import multiplied
-from driftd.monitor.findings import FindingContext
+from driftd.monitor.finding_context import FindingContext
 from driftd.monitor.state import OpenChange
 from driftd.wiring.app import pipeline_of
 from tests.unit.core.make import feed, frozen, thawed

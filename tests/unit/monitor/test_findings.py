@@ -24,7 +24,9 @@ from driftd.ingest.panes import SliceIngest, absorb
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.runtime import learned_of
 from driftd.learn.build import Learning, build
-from driftd.monitor.findings import MODEL, open_fault, so_many
+from driftd.monitor.finding_context import open_fault
+from driftd.monitor.findings import so_many
+from driftd.monitor.model_findings import MODEL
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import OpenChange, Standing
 from tests.unit.core.make import WINDOWS, events, feed, judged, pipeline_of, wide
