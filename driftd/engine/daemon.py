@@ -228,13 +228,13 @@ class Daemon:
         decoded = self._decode(records)
         heard(self.state, decoded.batches, self.clock.now())
         if decoded.rejects:
-            self.reporter.rejected(records, decoded.rejects)
+            self.reporter.once.rejected(records, decoded.rejects)
             self.state.refusals.rejected(records.topic_partition, decoded.rejects)
         if decoded.refused:
-            self.reporter.refused(records.topic_partition, decoded.refused)
+            self.reporter.once.refused(records.topic_partition, decoded.refused)
             self.state.refusals.refused(records.topic_partition, decoded.refused)
         if decoded.unwatched:
-            self.reporter.unwatched(decoded.unwatched)
+            self.reporter.once.unwatched(decoded.unwatched)
         self._pass_on(records, decoded.rejects)
 
     def _decode(self, records: RecordBatch) -> Decoded:
@@ -263,9 +263,9 @@ class Daemon:
 
     def _tell(self, outcome: Outcome) -> None:
         for source, refused in outcome.refused:
-            self.reporter.refused(source, [refused])
+            self.reporter.once.refused(source, [refused])
             self.state.refusals.refused(source, [refused])
-        self.reporter.unwatched(outcome.unwatched)
+        self.reporter.once.unwatched(outcome.unwatched)
         for reference in outcome.learned:
             self._learned.note(self.state, self.pipeline, reference)
         for turn in outcome.turns:
