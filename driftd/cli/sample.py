@@ -230,8 +230,7 @@ class Tried:
 
 
 def _mapped(limits: Any, mapping: Mapping[str, Any]) -> Any:
-    from driftd.config.mapping import mappings_of  # noqa: PLC0415
-    from driftd.config.settings import MappingSection  # noqa: PLC0415
+    from driftd.config.mapping import MappingSection, mappings_of  # noqa: PLC0415
 
     return replace(limits, mappings=mappings_of(MappingSection.model_validate(mapping)))
 

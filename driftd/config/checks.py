@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from driftd.config import experiments, mapping, memory, segments
-from driftd.config.settings import DetectorSettings, KafkaSection, Settings, SizeSetting
+from driftd.config.alarms import DetectorSettings, SizeSetting
+from driftd.config.kafka import KafkaSection
+from driftd.config.settings import Settings
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
 from driftd.core.errors import ConfigError

@@ -11,21 +11,14 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from driftd.config.alarms import Detectors, SizeSetting
 from driftd.config.experiments import ExperimentSetting, MetricSetting, RampSetting
-from driftd.config.settings import (
-    Detectors,
-    ExcludedStretch,
-    Feature,
-    FeaturesMapping,
-    FieldMapping,
-    MappedNames,
-    MappingFields,
-    Model,
-    PriceSetting,
-    Settings,
-    SizeSetting,
-)
+from driftd.config.mapping import FeaturesMapping, FieldMapping, MappedNames, MappingFields
+from driftd.config.models import Feature, Model
+from driftd.config.service import PriceSetting
+from driftd.config.settings import Settings
 from driftd.config.values import Moment, PositiveSeconds, Seconds, spell_seconds
+from driftd.config.watching import ExcludedStretch
 
 _DURATIONS: Final = (get_args(Seconds), get_args(PositiveSeconds))
 _PLAIN: Final = {

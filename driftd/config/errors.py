@@ -11,7 +11,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from driftd.config import describe
-from driftd.config.settings import Feature, Settings
+from driftd.config.models import Feature
+from driftd.config.settings import Settings
 from driftd.config.yamlfile import Place
 from driftd.core.text import did_you_mean, printable
 

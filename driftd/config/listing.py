@@ -10,20 +10,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from driftd.config import describe
+from driftd.config.alarms import DetectorSettings, ModelAlarms, SizeSetting
 from driftd.config.errors import dotted
-from driftd.config.settings import (
-    DetectorSettings,
-    ExcludedStretch,
-    Feature,
-    FeaturesMapping,
-    FieldMapping,
-    MappingFields,
-    ModelAlarms,
-    ReferenceFrom,
-    Settings,
-    SizeSetting,
-)
+from driftd.config.mapping import FeaturesMapping, FieldMapping, MappingFields
+from driftd.config.models import Feature
+from driftd.config.settings import Settings
 from driftd.config.values import spell_moment, spell_seconds
+from driftd.config.watching import ExcludedStretch, ReferenceFrom
 from driftd.config.yamlfile import Place
 
 _MODEL: Final = r"models\[(\d+)\]\.(name|task|positive|detectors|reference\.\w+|alarms\.\w+|features)(.*)"

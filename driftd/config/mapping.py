@@ -1,13 +1,16 @@
-"""`mapping:` in driftd.yaml: what is wrong with it, and what the decoder takes of it."""
+"""Settings of `mapping:`, what is wrong with them, and what the decoder takes of them."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from driftd.config.settings import FeaturesMapping, FieldMapping, MappingFields, MappingSection
+from pydantic import Field
+
+from driftd.config.section import Section
+from driftd.config.values import Mapped, Name, Several, Topic, Under
 from driftd.config.yamlfile import Place
 from driftd.core.text import did_you_mean
 from driftd.core.values import category
@@ -33,6 +36,72 @@ _TYPED: Final = frozenset(KEYS.values()) - TIMED - {"error", "features"} - NAMED
 """Fields that text and numbers may be taken for one another in."""
 
 _LONE: Final = re.compile("[\ud800-\udfff]")
+
+
+class FieldMapping(Section):
+    """Where one field is, as a path, or what it is in all records."""
+
+    path: str | None = None
+    value: str | float | bool | None = None
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+    type: Literal["number", "text"] | None = None
+    zone: Literal["UTC"] | None = None
+
+
+class FeaturesMapping(Section):
+    """What is under a path or has a prefix, lists by names, and single values by path."""
+
+    under: str | None = None
+    names: Annotated[tuple[Name, ...], Several] = ()
+    paths: dict[Name, str] = Field(default_factory=dict)
+    ignore: Annotated[tuple[str, ...], Several] = ()
+    prefix: Annotated[str, Field(max_length=64)] = ""
+
+
+MappedField = Annotated[FieldMapping, Mapped]
+MappedNames = dict[Name, str] | str
+
+
+class MappingFields(Section):
+    format: str = Field(
+        default="json", description=f"What the records are: {', '.join(f'`{name}`' for name in format_names())}."
+    )
+    model: MappedField | None = Field(
+        default=None, description="Path of the model's name, or `{value: fraud}` for all records."
+    )
+    version: MappedField | None = Field(default=None, description="Path of the model's version, or `{value: ...}`.")
+    time: MappedField | None = Field(
+        default=None,
+        description="Path of the time: RFC 3339, or a number; `{path: ts, unit: ms}` if it is not of seconds, "
+        "`{path: ts, zone: UTC}` if it has no offset.",
+    )
+    features: Annotated[FeaturesMapping, Under] | None = Field(
+        default=None,
+        description="Path that the features are under, or a mapping with `under`, `prefix`, `names`, `paths`, "
+        "`ignore`.",
+    )
+    variant: MappedField | None = Field(default=None, description="Path of the variant, or `{value: ...}`.")
+    unit: MappedField | None = Field(
+        default=None, description="Path of what variants are given to: a user, a session, a device."
+    )
+    id: MappedField | None = Field(default=None, description="Path of the id.")
+    prediction: MappedField | None = Field(default=None, description="Path of the prediction.")
+    score: MappedField | None = Field(default=None, description="Path of the score.")
+    label: MappedField | None = Field(default=None, description="Path of the label.")
+    latency: MappedField | None = Field(
+        default=None, description="Path of the latency; `{path: took, unit: ms}` if it is not of seconds."
+    )
+    error: MappedField | None = Field(default=None, description="Path of what is set where the call failed.")
+    cost: MappedNames | None = Field(default=None, description="Path of an object of numbers, or a path by name.")
+    segments: MappedNames | None = Field(default=None, description="Path of an object of texts, or a path by name.")
+
+
+class MappingSection(MappingFields):
+    topics: Annotated[dict[Topic, MappingFields], Several] = Field(
+        default_factory=dict,
+        description="A mapping for single topics, with the keys above, in place of the one for all. For files: by the "
+        "file's name.",
+    )
 
 
 def mappings_of(section: MappingSection) -> Mappings:

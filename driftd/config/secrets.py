@@ -7,7 +7,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from driftd.config.settings import KafkaSection, Settings
+from driftd.config.kafka import KafkaSection
+from driftd.config.settings import Settings
 from driftd.config.yamlfile import Place
 from driftd.sources.secret_file import read_secret
 

@@ -32,7 +32,7 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
             verdict = "real" if act.verdict == "real" else "a false alarm"
             said = f"noted: incident {act.about} was {verdict} ({act.by})"
         case Deed.REBASELINE:
-            outcome = pipeline.rebaseline(state, act)
+            outcome = pipeline.judging.rebaseline(state, act)
             monitor = pipeline.monitor
             said = renewal.told(state.models[key], act, monitor.settings(key), monitor.windows.pane_seconds)
             more, n = _segments_too(state, pipeline, act)
@@ -65,7 +65,7 @@ def _segments_too(state: State, pipeline: Pipeline, act: Act) -> tuple[list[Outc
         if model.reference is None or not {*act.channels} <= model.reference.rows.keys():
             continue
         with suppress(ActRefused):
-            out.append(pipeline.rebaseline(state, mine))
+            out.append(pipeline.judging.rebaseline(state, mine))
             state.models[key].acts = remembered(state.models[key].acts, mine)
     return out, len(out)
 

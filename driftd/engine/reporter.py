@@ -4,107 +4,47 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
 
-from driftd.core.act import Act, Deed, in_force
-from driftd.core.cause import causes
+from driftd.core.act import Act, Deed
 from driftd.core.certificates import expiry_of
-from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
+from driftd.core.event import LateReason, TopicPartition, places
 from driftd.core.finding import Finding, Judgement, Severity, Status
-from driftd.core.incident import SAME_START, Incident, find, together
+from driftd.core.incident import Incident, find
 from driftd.core.pane import Counters
-from driftd.core.segmenting import Census
 from driftd.core.slice import Slice
 from driftd.core.text import printable
-from driftd.core.units import DAY_SECONDS, MONTH_SECONDS
+from driftd.core.units import DAY_SECONDS
 from driftd.engine.degradation import LEVELS
+from driftd.engine.grouping import Causes, Grouping
+from driftd.engine.model_counts import counts_of, judged_counts, maintenance_of
+from driftd.engine.once import Once
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
+from driftd.engine.views import memory_bytes, view_of
 from driftd.ingest.halves import Halves
-from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.judge.budget import Certificate, ModelGuarantee
-from driftd.judge.experiments.verdict import Result
-from driftd.learn.remarks import unwatched
-from driftd.metrics.aggregates import HOURLY, ModelCounts, Page, SegmentCounts
+from driftd.metrics.aggregates import HOURLY, Page
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
-from driftd.monitor import growing, regrowth, renewal
 from driftd.monitor.alert_texts import called, texts_of
-from driftd.monitor.experiments import results
 from driftd.monitor.segments import ringing
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
-from driftd.monitor.view import ModelView, Snapshot
+from driftd.monitor.view import Snapshot
 from driftd.sources import Health, Source
 
 log = logging.getLogger("driftd")
 
-NEAR_SECONDS = 6 * SAME_START
-"""Incidents that began so near to one may have its cause, or that of one between them."""
-MOST_CAUSES = 10_000
-"""Incidents whose cause is remembered, the most recent."""
-MOST_NAMED = 10_000
-"""Features that are named in the log once: their names come from outside."""
-
-
-MOST_SAID: Final = 100
-SAID_SECONDS: Final = 60.0
-"""A cause that has not been there for so long is told again; several may take turns until then."""
 LEAST_RECEIVED: Final = 10_000
 """Events that this process has read before it is said what one costs: a start takes as long as 100,000."""
-STATM: Final = Path("/proc/self/statm")
-"""Linux: its second number are pages that are resident."""
-
-
-def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
-    """Whether ``what`` is to be named in the log now; notes that it has been."""
-    if what in named or len(named) >= MOST_NAMED:
-        return False
-    named.add(what)
-    if len(named) == MOST_NAMED:
-        log.warning("%d features have been named here; further ones are counted only", MOST_NAMED)
-    return True
-
-
-def counts_of(
-    model: ModelState,
-    counters: Counters,
-    settings: ModelSettings,
-    joins: LabelCounts | None = None,
-    experiments: Sequence[Result] = (),
-    *,
-    maintenance: bool = False,
-) -> ModelCounts:
-    """The model's counters as exposition wants them."""
-    return ModelCounts(
-        counters.events,
-        counters.failed,
-        counters.labels,
-        counters.unjoined_labels,
-        counters.ignored_features,
-        counters.refused,
-        model.pages,
-        sum(at > counters.last_event - MONTH_SECONDS for at in model.paged),
-        counters.last_event,
-        counters.latency_le if counters.latency_le.any() else None,
-        counters.latency_ns / 1e9,
-        counters.sampled_out,
-        maintenance,
-        settings.objective,
-        joins,
-        counters.spending,
-        settings.prices.currency,
-        settings.budget,
-        experiments,
-    )
 
 
 def _ringing(model: ModelState) -> tuple[Incident, ...]:
@@ -144,20 +84,16 @@ class Reporter:
     beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
     state: State | None = None
+    once: Once = field(default_factory=Once)
     _unsaved: str = ""
-    _rejects_said: set[str] = field(default_factory=set)
-    _refused_said: set[tuple[str, str]] = field(default_factory=set)
-    _unwatched_said: set[tuple[str, str]] = field(default_factory=set)
     _elsewhere: Mapping[Slice, Counters] = field(default_factory=dict)
     _arrivals: Arrivals = field(default_factory=Arrivals)
     _quiet: Mapping[Slice, Quiet] = field(default_factory=dict)
     _connected: bool = True
-    _said: dict[str, float] = field(default_factory=dict)
-    """Causes that kept driftd from something, by when they last did."""
     _time: float = math.nan
-    _grouped: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
-    _lasting: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
-    _causes: dict[str, str] = field(default_factory=dict)
+    _every: Grouping = field(default_factory=lambda: Grouping(lasting=False))
+    _lasting: Grouping = field(default_factory=lambda: Grouping(lasting=True))
+    _causes: Causes = field(default_factory=Causes)
     _promised: tuple[tuple[object, ...], Certificate] | None = None
     _begun: tuple[float, int] | None = None
     """Processor seconds and events read when the first round began."""
@@ -234,12 +170,6 @@ class Reporter:
             counts = counts_of(ModelState(key), counters, self._settings(key))
             self.metrics.count(key.model, counts, elsewhere=True)
 
-    def _counts(self, model: ModelState, counters: Counters, state: State) -> ModelCounts:
-        key, joins = model.slice, state.outcomes.counts.get(model.name)
-        rules = () if key.part else self.pipeline.monitor.experiments_of(key)
-        found = counts_of(model, counters, self._settings(key), joins, results(state.models, key, rules))
-        return replace(found, segments=self._segments(key, state))
-
     def _settings(self, key: Slice) -> ModelSettings:
         return self.pipeline.monitor.settings(key)
 
@@ -267,7 +197,7 @@ class Reporter:
         ignored = False
         there = [m for m in state.models.values() if not m.retired]
         t.set("driftd_retired_models", len(state.models) - len(there))
-        t.set("driftd_unwatched_features", sum(len(self.unwatched_of(model)) for model in there))
+        t.set("driftd_unwatched_features", sum(len(self.once.unwatched_of(model)) for model in there))
         known = {model.slice: state.counters(model.slice) for model in there}
         for model in there:
             ignored = ignored or known[model.slice].ignored_features > 0
@@ -302,14 +232,6 @@ class Reporter:
             {(model, f.name): getattr(c, f.name) for model, c in sorted(halves.counts.items()) for f in fields(c)},
         )
 
-    def _segments(self, key: Slice, state: State) -> SegmentCounts | None:
-        """How many of the model there are, and what makes none."""
-        wanted, census = self._settings(key).segmenting, state.segments.get(key.model, Census())
-        if wanted is None:
-            return None
-        there = sum(k.within != "" and k.whole == key.model and not m.retired for k, m in state.models.items())
-        return SegmentCounts(there, wanted.most, census.other, census.missing)
-
     def _late(self, state: State) -> None:
         """Both reasons of every partition, from 0 on: or increase() would miss the first late event."""
         partitions = {(topic, str(number)): p for (topic, number), p in sorted(state.partitions.items())}
@@ -322,7 +244,7 @@ class Reporter:
         self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
     def _count(self, model: ModelState, counters: Counters, state: State) -> None:
-        quiet, counts = self._in_maintenance(model), self._counts(model, counters, state)
+        quiet, counts = self._in_maintenance(model), judged_counts(self.pipeline.monitor, model, counters, state)
         counts = replace(counts, maintenance=quiet)
         if model.reference is None:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
@@ -353,89 +275,33 @@ class Reporter:
         if last is None:
             return Page(model.pages, ""), None
         models = [] if self.state is None else [*self.state.models.values()]
-        whole = find(self._open_incidents(models), last.id)
+        whole = find(self._lasting.of(models), last.id)
         alone = whole is None or len(whole.totals) == 1
-        return Page(model.pages, self._cause(last, models)), None if alone else whole
-
-    def _cause(self, last: Incident, models: Sequence[ModelState]) -> str:
-        """What pages of several models have in common; once said it stays, for an alert with another label rings."""
-        if last.id not in self._causes:
-            near = (i for m in models for i in m.incidents if abs(i.since - last.since) <= NEAR_SECONDS)
-            self._causes |= causes(near, self._causes)
-            for id_ in [*self._causes][: max(len(self._causes) - MOST_CAUSES, 0)]:
-                del self._causes[id_]
-        return self._causes.get(last.id, last.id)
-
-    def _open_incidents(self, models: Sequence[ModelState]) -> Sequence[Incident]:
-        """Over models, those that last; grouped anew where those of a model have changed."""
-        each = [m.incidents for m in models]
-        known = self._lasting
-        if len(known[0]) != len(each) or any(a is not b for a, b in zip(known[0], each, strict=True)):
-            known = self._lasting = each, together(i for mine in each for i in mine if i.ended is None)
-        return known[1]
+        return Page(model.pages, self._causes.of(last, models)), None if alone else whole
 
     def snapshot(self, now: float | None = None) -> Snapshot:
         """What the web pages show; called from the HTTP threads. Without ``now`` it is the latest event's time."""
         state = self.state or State()
         there = [m for m in [*state.models.values()] if not m.retired]
-        models = [self._view(m, state) for m in there]
+        monitor, once = self.pipeline.monitor, self.once
+        models = [view_of(monitor, m, state, once.unwatched_of(m), self._quiet.get(m.slice)) for m in there]
         if now is None:
             now = max((m.counts.last_event for m in models), default=0.0)
         told = (f for m in there for f in reversed(m.told))
         findings = tuple(sorted(told, key=lambda f: -f.window_end))
         seconds, limit = self.pipeline.monitor.windows.pane_seconds, self.pipeline.max_models
         reached = math.nan if state.frontier is None else (state.frontier + 1) * seconds
+        taken = memory_bytes()
+        memory = None if taken is None else (taken, self.memory_bytes)
         rates, wholes = self.pipeline.limits, sum(not m.slice.part for m in there)
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
             {"models": (wholes, limit), "series": (self.metrics.series, self.metrics.limit)},
-            self._grouped_incidents([*state.models.values()]), self.external_url, state.refusals, self._memory(),
+            self._every.of([*state.models.values()]), self.external_url, state.refusals, memory,
             {what: most for what, most in (("records", rates.records_per_second), ("events", rates.events_per_second))
              if most is not None},
             {what: expiry_of(file) for what, file in self.certificates().items()},
         )  # fmt: skip
-
-    def _memory(self) -> tuple[int, int | None] | None:
-        """What the process takes, where the system says so."""
-        try:
-            pages = int(STATM.read_text("ascii").split()[1])
-        except (OSError, ValueError, IndexError):
-            return None
-        return pages * os.sysconf("SC_PAGE_SIZE"), self.memory_bytes
-
-    def _grouped_incidents(self, models: Sequence[ModelState]) -> Sequence[Incident]:
-        """Grouped anew where those of a model have changed: pages are asked for more often."""
-        each = [m.incidents for m in models]
-        known = self._grouped
-        if len(known[0]) != len(each) or any(a is not b for a, b in zip(known[0], each, strict=True)):
-            known = self._grouped = each, together(i for mine in each for i in mine)
-        return known[1]
-
-    def _view(self, m: ModelState, state: State) -> ModelView:
-        monitor, reference, renewed = self.pipeline.monitor, m.reference, regrowth.told(m)
-        return ModelView(
-            m.name,
-            m.judgement,
-            monitor.learning_ratio(m),
-            self._counts(m, state.counters(m.slice), state),
-            "; ".join(filter(None, (growing.told(m), *renewed.values()))),
-            self.unwatched_of(m),
-            m.timeline,
-            None if reference is None else monitor.reader(reference),
-            None if reference is None else monitor.hours(reference),
-            {**m.started},
-            m.hops,
-            self._quiet.get(m.slice),
-            m.acts,
-            *self._windows(m),
-            m.growth is not None and m.growth.sample is not None,
-            renewal.renews(m, monitor.settings(m.slice)),
-            renewed,
-            monitor.settings(m.slice).given,
-            m.quality,
-            monitor.settings(m.slice).contacts,
-            m.natural,
-        )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
         self.state = state
@@ -445,7 +311,7 @@ class Reporter:
             # a page and its number appear together: the alert carries it
             counts = None
             if model is not None:
-                counts = self._counts(model, state.counters(model.slice), state)
+                counts = judged_counts(self.pipeline.monitor, model, state.counters(model.slice), state)
                 counts = replace(counts, maintenance=self._in_maintenance(model))
                 self._tell_incidents(model, counts.last_event)
             rings = None
@@ -453,19 +319,9 @@ class Reporter:
                 rings = frozenset(p.channel for i in _ringing(model) for p in i.parts)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None, rings)
 
-    def _windows(self, model: ModelState) -> tuple[tuple[Act, ...], Act | None]:
-        """The maintenance windows of the model that are not over, and the one that it is in: by the time of events."""
-        monitor, state = self.pipeline.monitor, self.state
-        if state is None or state.frontier is None:
-            return (), None
-        now = (state.frontier + 1) * monitor.windows.pane_seconds
-        every = monitor.maintenance(model)
-        lasting = tuple(replace(w, model=model.name) for w in every if w.end is None or w.end > now)
-        return lasting, in_force(lasting, now)
-
     def _in_maintenance(self, model: ModelState) -> bool:
         """Until what was muted is told: its call and its number appear together."""
-        return bool(model.muted) or self._windows(model)[1] is not None
+        return bool(model.muted) or maintenance_of(self.pipeline.monitor, model, self.state)[1] is not None
 
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""
@@ -491,40 +347,6 @@ class Reporter:
         """The model's series end; events bring it back."""
         self.metrics.remove(model)
         log.info("model %s is off all pages (%s); its state is kept", printable(model), because)
-
-    def rejected(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
-        """One log line the first time each reason is met; the counters tell the rest."""
-        for r in rejects:
-            if r.reason.value not in self._rejects_said:
-                self._rejects_said.add(r.reason.value)
-                log.warning("%s", rejection(records, r))
-
-    def refused(self, source: TopicPartition, refused: Iterable[RefusedValue]) -> None:
-        """One log line for the first refused value of each model and feature; the counters tell the rest."""
-        for r in refused:
-            if _is_new(self._refused_said, (r.model, r.feature)):
-                at = f"{source[0]}/{source[1]}@{r.offset}: {printable(r.model)}: {printable(r.feature)}"
-                log.warning("%s: %s: the value counts as missing; event accepted", at, r.why)
-
-    def unwatched(self, features: Iterable[tuple[str, str]]) -> None:
-        """One log line for the features of a model that its reference does not have, when they first come."""
-        new: dict[str, list[str]] = {}
-        for model, feature in features:
-            if _is_new(self._unwatched_said, (model, feature)):
-                new.setdefault(model, []).append(feature)
-        for model, names in new.items():
-            log.warning("%s: %s", printable(model), unwatched(names))
-
-    def unwatched_of(self, model: ModelState) -> tuple[str, ...]:
-        """The features of a model that have come since driftd started and are not in its reference."""
-        if model.reference is None:
-            return ()
-        # the HTTP threads ask, too: the set must not change meanwhile
-        came = [feature for name, feature in tuple(self._unwatched_said) if name == model.name]
-        if not came:
-            return ()
-        known = {channel.feature for channel in model.reference.channels}
-        return tuple(sorted(feature for feature in came if feature not in known))
 
     def rewound(self) -> None:
         self.telemetry.add("driftd_rewinds_total")
@@ -555,13 +377,8 @@ class Reporter:
         self.telemetry.set("driftd_dead_letters_total", suppressed, "suppressed")
 
     def out_of_reach(self, error: str) -> None:
-        """One log line a cause, and another if it comes back; the gauge and readiness tell the rest."""
-        before = self._said.pop(error, None)
-        self._said[error] = self.heartbeat
-        if len(self._said) > MOST_SAID:
-            del self._said[next(iter(self._said))]
-        if before is None or self.heartbeat - before > SAID_SECONDS:
-            log.warning("%s", error)
+        """The gauge and readiness tell the rest."""
+        self.once.out_of_reach(error, self.heartbeat)
 
     def checkpointed(self, size: int, now: float, seconds: float) -> None:
         self.telemetry.set("driftd_checkpoint_timestamp_seconds", now)

@@ -241,7 +241,7 @@ class CheckpointFile:
         pending = state.outcomes.pending
         changes = pending.hand_over(kept=self.labels.at >= pending.generation)
         generation, pane_seconds = pending.generation, pipeline.monitor.windows.pane_seconds
-        whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock(), pipeline.hashing)
+        whole = Checkpoint.of(state, pipeline.slices.sequential_of, pane_seconds, self._clock(), pipeline.hashing)
         checkpoint, put_parts = self.parts.named(whole)
         payload = encode_checkpoint(checkpoint)
 
@@ -293,7 +293,7 @@ class CheckpointFile:
                 continue
             try:
                 checkpoint = self._read(path, pipeline)
-                state = checkpoint.restore(pipeline.sequential_of)
+                state = checkpoint.restore(pipeline.slices.sequential_of)
             except (CheckpointTooNew, CheckpointTooOld, HashedOtherwise):
                 raise
             except StateError as e:

@@ -21,7 +21,8 @@ from driftd.judge.natural.kinds import QUANTILES, Kind, Named, power_of_ten, sha
 from driftd.judge.natural.step import TURNED
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares, rounded
 from driftd.monitor.cause import WITH, in_words
-from driftd.monitor.findings import SEVERITY, FindingContext
+from driftd.monitor.finding_context import FindingContext
+from driftd.monitor.findings import SEVERITY
 from driftd.monitor.state import OpenChange
 
 STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}

@@ -1,8 +1,8 @@
-"""Findings in words and numbers: who, since when, how much, how sure, and which bins moved."""
+"""Findings about channels in words and numbers: since when, how much, how sure, and which bins moved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,138 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import JOINT
-from driftd.core.finding import DRIFT, JUDGE, WARNING, Finding, Joint, MovedBin, Scores, Severity, Status
+from driftd.core.finding import JUDGE, Finding, MovedBin, Scores, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import MISSING, UNSEEN, Summary
 from driftd.core.text import minute, numbers, percents, plural
 from driftd.core.window import Hop, Refused
-from driftd.judge.learned import Learned
-from driftd.judge.natural.episodes import GROSS, HOLD, PAGE
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.sizes import sized
-from driftd.judge.runtime import batch_events
 from driftd.judge.step import Judged, MicroBatch
-from driftd.monitor.assignment import DetectorSet
-from driftd.monitor.attribution import divergences, mean_of, moved_bins
-from driftd.monitor.state import ModelState, OpenChange, Standing
-
-MODEL = "model"
-"""The detector's name in findings about a model as a whole."""
+from driftd.monitor.attribution import mean_of, moved_bins
+from driftd.monitor.finding_context import NEAR_SECONDS, FindingContext, open_fault
+from driftd.monitor.state import ModelState
 
 WINDOW_ALONE: Final = "this window differs; the evidence is below the page threshold"
 """Beginning of ``because`` in tickets of the judge that are not episodes."""
-
 _COLUMN: Final = {Kind.MISSING: MISSING, Kind.NEW_VALUE: UNSEEN}
 """Kinds that are about the share of one column of Summary.counts."""
-
 MOSTLY: Final = 0.5
 """Part of what is missing, to the judge, from which on it is told as values of another type."""
-
 SEVERITY: Final = {Status.OK: None, Status.WARNING: Severity.TICKET, Status.DRIFT: Severity.PAGE}
 """What a finding is that has just got this status."""
-
-NEAR_SECONDS: Final = 3600.0
-"""A version that began to answer within so long of a change is named with it."""
-
-SAME_SECONDS: Final = HOLD[PAGE]
-"""Estimates of the start of one change differ by less: as long as a page is held, a window of the near scale."""
-
-BATCH_TIMES: Final = 1.5
-"""Times as long as batches take about then that one may have taken. Chosen: hours of a day differ by as much."""
-DATED: Final = frozenset(
-    {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE}
-)
-"""Kinds of faults that begin at once: counted by the tick, they are dated to a minute or two where they are GROSS, and
-plain counts tell their share. The judge dates to a micro-batch; of a smaller fault ticks may have seen a part only.
-"""
-
-NAMED = 40
-"""The most channels that a finding about a model names."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FindingContext:
-    """What findings are made from; ``models`` share the budget; ``compared`` says with what the window was compared."""
-
-    model: ModelState
-    standing: Standing
-    reference: Reference
-    detectors: DetectorSet
-    models: int
-    compared: str = ""
-
-    @property
-    def learned(self) -> Learned | None:
-        return self.detectors.judged
-
-    @property
-    def tests(self) -> int:
-        """How many things share the false-alarm budget of pages: channels and joint paths of all models."""
-        return (len(self.reference.channels) + 1) * self.models
-
-    def effective(self, row: int, events: float) -> float:
-        """The effective sample size: how many independent events carry as much information."""
-        return events if self.learned is None else events / float(self.learned.design_effect[row])
-
-    def regime(self, row: int) -> str:
-        return "" if self.learned is None else str(self.learned.regime[row])
-
-    def before(self, row: int) -> Status:
-        """What the judge said of a channel before its episode opened."""
-        suspected = self.standing.suspected
-        return Status.WARNING if row < len(suspected) and suspected[row] else Status.OK
-
-    def recent(self, since: float) -> Summary | None:
-        return self.model.hops.after(since)
-
-    def extremes(self, row: int, since: float) -> tuple[float, float]:
-        """Least and greatest value of what is remembered that lies wholly after ``since``; inf and -inf without any."""
-        hops = self.model.hops
-        every = [*hops.done, *([] if hops.growing is None else [hops.growing])]
-        ends = np.array([hop.summary.extremes[row] for hop in every if hop.start >= since]).reshape(-1, 2)
-        return float(ends[:, 0].min(initial=np.inf)), float(ends[:, 1].max(initial=-np.inf))
-
-    def names(self, row: int, since: float) -> tuple[tuple[str, int], ...]:
-        """The new categories of a channel that have come since then, with how often; the most frequent first."""
-        came = self.model.names.get(self.reference.channels[row].name, {})
-        found = [(name, c.times) for name, c in came.items() if c.last > since and c.first > since - NEAR_SECONDS]
-        return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
-
-    def told_since(self, row: int, since: float, kind: str = "", size: float = 0.0) -> float:
-        """When a change of a channel began: as it was said already, by whatever found it first, where this is the same
-        change: of the same ``kind``, or begun within SAME_SECONDS. Of a fault that is DATED and of a
-        GROSS ``size`` the judge knows no better.
-        """
-        known = [(change.since, change.kind.value) for change in self.standing.changes if change.row == row]
-        if self.model.judge is not None and self.model.judge.state.episodes.open[row]:
-            begun = float(self.model.judge.state.episodes.since[row])
-            if not (kind in DATED and (size >= GROSS or self._in_batch(begun, since))):
-                known.append((begun, ""))
-        same = (begun for begun, what in known if (kind and kind == what) or abs(begun - since) <= SAME_SECONDS)
-        return next(same, since)
-
-    def _in_batch(self, begun: float, time: float) -> bool:
-        """Whether ``time`` lies in the judge's micro-batch that had ``begun`` then, by how often events came then."""
-        hops = [*self.model.hops.done, *([] if self.model.hops.growing is None else [self.model.hops.growing])]
-        each = (
-            batch_events(self.reference) / max(h.summary.events, 1) * (h.end - h.start)
-            for h in hops
-            if h.start <= begun < h.end
-        )
-        return 0 <= time - begun <= BATCH_TIMES * next(each, 0.0)
-
-    def first(self, names: Sequence[str]) -> OpenChange | None:
-        """The open change of the first of ``names`` that has one."""
-        by_name = {self.reference.channels[c.row].name: c for c in self.standing.changes}
-        return next((by_name[name] for name in names if name in by_name), None)
-
-
-def open_fault(standing: Standing, row: int) -> OpenChange | None:
-    """The open change of a channel, where it is one that plain counts do not tell as well: it is DATED, counts from its
-    own beginning, and tells what is refused from what is missing.
-    """
-    mine = (c for c in standing.changes if c.row == row and c.kind in DATED and np.isfinite(c.value))
-    return next(mine, None)
 
 
 def of_window(
@@ -411,63 +299,6 @@ def so_many(times: float) -> str:
     return f"{times:.1f} times" if times < 10 else f"{float(f'{times:.2g}'):,.0f} times"
 
 
-def drifted_names(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None) -> tuple[str, ...]:
-    """The channels whose episodes are open and page, the one that broke first first, then by how far they have moved;
-    relations alone come after what has changed by itself, "*" last.
-    """
-    rows = np.flatnonzero(worst == DRIFT)
-    if len(rows) > 1:
-        told, related = np.full(len(worst), np.inf), np.zeros(len(worst), bool)
-        for change in about.standing.changes:
-            told[change.row], related[change.row] = change.told, change.kind is Kind.JOINT
-        rows = rows[np.lexsort((-_moves(about)[rows], told[rows], related[rows]))]
-    names = [about.reference.channels[row].name for row in rows.tolist()]
-    if joint is not None and joint.status is Status.DRIFT:
-        names.append(JOINT)
-    return tuple(names)
-
-
-def _moves(about: FindingContext) -> NDArray[np.float64]:
-    """How far every channel has moved since the first open episode began: PSI, float64[channels]."""
-    judge = about.model.judge
-    summary = None
-    if judge is not None and judge.state.episodes.open.any():
-        summary = about.recent(float(np.nanmin(judge.state.episodes.since)))
-    if summary is None:
-        return np.zeros(len(about.reference.channels))
-    return divergences(about.reference.summary.counts, summary.counts)
-
-
-def of_model(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
-    """The status of the model as a whole, in one sentence."""
-    total = len(about.reference.channels)
-    if names:
-        return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")
-    rows = np.flatnonzero(worst == WARNING)
-    if len(rows) > 1:
-        rows = rows[np.argsort(-_windowed(about)[rows], kind="stable")]
-    tickets = [about.reference.channels[row].name for row in rows.tolist()]
-    together = joint is not None and joint.status is Status.WARNING
-    if not tickets and not together:
-        return "no channel has drifted"
-    return f"tickets, no page: {_named(tickets, total, together, 'channels')}"
-
-
-def _named(channels: Sequence[str], total: int, together: bool, what: str) -> str:
-    more = f" and {len(channels) - NAMED} more" if len(channels) > NAMED else ""
-    shown = ", ".join(channels[:NAMED]) + more
-    parts = [*([shown] if shown else []), *(["how channels move together"] if together else [])]
-    return f"{len(channels)} of {total} {what}: {', '.join(parts)}"
-
-
-def _windowed(about: FindingContext) -> NDArray[np.float64]:
-    hops = about.model.hops
-    recent = hops.done[-1].summary if hops.done else hops.growing.summary if hops.growing is not None else None
-    if recent is None:
-        return np.zeros(len(about.reference.channels))
-    return divergences(about.reference.summary.counts, recent.counts)
-
-
 def with_version(model: ModelState, finding: Finding) -> Finding:
     """Names the version that began to answer when a change began."""
     if finding.severity is None or finding.since is None:
@@ -478,49 +309,3 @@ def with_version(model: ModelState, finding: Finding) -> Finding:
     version, at = begun
     because = f"{finding.because}; version {version} answers since {minute(at)}"
     return replace(finding, new_version=version, because=because)
-
-
-def about_model(
-    about: FindingContext,
-    window: Hop,
-    status: Status,
-    previous: Status,
-    starts: NDArray[np.float64],
-    because: str,
-    names: tuple[str, ...],
-    *,
-    calls: bool,
-    grown: Sequence[str] = (),
-) -> Finding:
-    """The finding about the model as a whole: one episode, however many channels it has. It ``calls`` somebody, about
-    the channels that have ``grown`` where there are any.
-    """
-    severity = Severity.PAGE if calls else Severity.TICKET if Status.WARNING is status > previous else None
-    first = about.first([*grown, *names])
-    share = len(names) / len(about.reference.channels)
-    known = starts[np.isfinite(starts)]
-    return Finding(
-        slice=about.model.slice,
-        feature=None,
-        detector=MODEL,
-        status=status,
-        previous=previous,
-        statistic=share,
-        threshold=1 / len(about.reference.channels),
-        effect=1 / len(about.reference.channels),
-        noise=0.0,
-        ratio=float(len(names)),
-        events=window.summary.events,
-        window_start=window.start,
-        window_end=window.end,
-        since=float(known.min()) if status is Status.DRIFT and len(known) else None,
-        because=because,
-        tests=about.tests,
-        channels=names,
-        severity=severity,
-        kind="" if first is None else first.kind.value,
-        value=None if first is None or np.isnan(first.value) else first.value,
-        reference_value=None if first is None or np.isnan(first.usual) else first.usual,
-        cause="" if first is None else first.cause,
-        detail="" if first is None else first.detail,
-    )

@@ -27,14 +27,8 @@ from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch, ended, ended_of
 from driftd.monitor import growing, regrowth, renewal
 from driftd.monitor.assignment import DetectorSet
-from driftd.monitor.evaluate import (
-    Evaluation,
-    Rules,
-    evaluate_changes,
-    evaluate_end,
-    evaluate_episodes,
-    evaluate_window,
-)
+from driftd.monitor.compose import Evaluation, Rules
+from driftd.monitor.evaluate import evaluate_changes, evaluate_end, evaluate_episodes, evaluate_window
 from driftd.monitor.intake import answered, since, waiting
 from driftd.monitor.segments import as_whole
 from driftd.monitor.settings import ModelSettings

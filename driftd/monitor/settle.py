@@ -25,18 +25,10 @@ from driftd.judge.natural.step import start, step
 from driftd.judge.step import MicroBatch
 from driftd.monitor import growing, rolling
 from driftd.monitor.assignment import DetectorSet, Measured
-from driftd.monitor.evaluate import (
-    Evaluation,
-    Rules,
-    effects_of,
-    evaluate_changes,
-    evaluate_episodes,
-    evaluate_window,
-    measure_windows,
-    still_open,
-    unturned,
-)
+from driftd.monitor.compose import Evaluation, Rules, still_open
+from driftd.monitor.evaluate import evaluate_changes, evaluate_episodes, evaluate_window, measure_windows, unturned
 from driftd.monitor.exemplars import exemplified
+from driftd.monitor.grading import effects_of
 from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, counted, take_out, together
 from driftd.monitor.maintenance import muted

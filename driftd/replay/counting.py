@@ -92,7 +92,7 @@ class Plan:
     @classmethod
     def of(cls, pipeline: Pipeline, state: State, wanted: Wanted | None = None) -> Plan:
         monitor = pipeline.monitor
-        settled = {key: pipeline.about(state, key) for key, m in state.models.items() if monitor.bins_stay(m)}
+        settled = {key: pipeline.slices.about(state, key) for key, m in state.models.items() if monitor.bins_stay(m)}
         names = {*monitor.configured, *monitor.experiments}
         exclude = {name: _unlearned(monitor, Slice(name)) for name in names}
         others = SliceIngest(exclude=monitor.default.learning.exclude, prices=monitor.default.prices)

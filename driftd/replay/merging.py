@@ -90,7 +90,7 @@ def _rows(pipeline: Pipeline, model: ModelState, stream: Stream, told: RowsSnaps
 
 
 def _panes(pipeline: Pipeline, state: State, key: Slice, stream: Stream, part: Part) -> None:
-    about, seconds = pipeline.about(state, key), pipeline.monitor.windows.pane_seconds
+    about, seconds = pipeline.slices.about(state, key), pipeline.monitor.windows.pane_seconds
     assert about.reference is not None
     assert part.panes is not None
     panes.absorb(about, stream, seconds)  # the first rows: what repeats there goes on from the stretch before

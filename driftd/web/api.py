@@ -1,10 +1,9 @@
-"""The JSON behind the pages: the same numbers and sentences; OpenAPI describes it, made of the same types."""
+"""The JSON behind the pages: the same numbers and sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +11,6 @@ import numpy as np
 import orjson
 
 from driftd import __version__
-from driftd.core.act import Deed
 from driftd.core.event import Kind
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Bins
@@ -24,28 +22,39 @@ from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
-from driftd.web.acts import ActLine, about_incident, act_line, act_lines
-from driftd.web.cost import ModelCost, cost_of
-from driftd.web.effects import Effect, effects
-from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
-from driftd.web.experiments import Experiment, every
-from driftd.web.facts import (
-    ChannelLine,
-    ModelLine,
-    channel_line,
-    channel_lines,
-    fleet_headline,
-    silence_in_words,
+from driftd.web.acts import about_incident, act_line, act_lines
+from driftd.web.bodies import (
+    Acts,
+    Channel,
+    Experiments,
+    Fact,
+    Findings,
+    Fleet,
+    Health,
+    Incident,
+    Incidents,
+    Lag,
+    Limit,
+    Model,
+    OneExperiment,
+    Problem,
+    Reference,
+    Refused,
+    Rejected,
+    Series,
+    Share,
+    Statistic,
+    Window,
 )
+from driftd.web.cost import cost_of
+from driftd.web.effects import effects
+from driftd.web.episodes import episodes, finding_line
+from driftd.web.experiments import every
+from driftd.web.facts import channel_line, channel_lines, fleet_headline, silence_in_words
 from driftd.web.format import share
 from driftd.web.guarantee import promises
 from driftd.web.health import health
 from driftd.web.incidents import (
-    EntryLine,
-    ExampleLine,
-    IncidentLine,
-    Nearby,
-    PartLine,
     alert_of,
     example_lines,
     incident_lines,
@@ -56,272 +65,17 @@ from driftd.web.incidents import (
     part_lines,
     timeline_of,
 )
-from driftd.web.objectives import ObjectiveLine, objective_lines
+from driftd.web.objectives import objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import limits, partitions, refused, rejected
 from driftd.web.pages.values import spell_value
-from driftd.web.quality import EstimatedQuality, ModelQuality, estimated_of, quality_of
+from driftd.web.quality import estimated_of, quality_of
 from driftd.web.runbook import in_text
-from driftd.web.segments import SegmentLine, fleet_lines, segment_lines, whole_line
+from driftd.web.segments import fleet_lines, segment_lines, whole_line
 from driftd.web.series import Stretch, Values, now_of, usual_of
-from driftd.web.sizes import Sizes, sizes_of
+from driftd.web.sizes import sizes_of
 from driftd.web.snapshot import ChannelView, bins_of
 from driftd.web.todo import names_of, todo
-
-DOCUMENT: Final = "/api/v1/openapi.json"
-ACT: Final = "/api/v1/act"
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """``status``: the worst of ``models``, which come worst first; ``sentence`` the headline of the first page;
-    ``incidents`` those that are open, pages first.
-    """
-
-    version: str
-    time: float
-    complete_to: float | None
-    ready: bool
-    reasons: tuple[str, ...]
-    status: str
-    sentence: str
-    models: list[ModelLine]
-    incidents: list[IncidentLine]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model with its channels, largest change first; ``window``: the last that was judged; ``quality``: how right it
-    is, null without labels; ``estimated``: how right it should be, null where the reference has no labels with a score;
-    ``cost``: what it has cost, null where no event says. ``segments``: parts of its traffic that are watched by
-    themselves, largest change first.
-    """
-
-    time: float
-    model: ModelLine
-    window: Window | None
-    channels: list[ChannelLine]
-    reference: Reference | None
-    acts: list[ActLine]
-    objectives: list[ObjectiveLine]
-    quality: ModelQuality | None
-    estimated: EstimatedQuality | None
-    cost: ModelCost | None
-    segments: list[SegmentLine]
-
-
-@dataclass(frozen=True, slots=True)
-class Acts:
-    """What people did, newest first; ``windows``: the maintenance windows that are not over."""
-
-    time: float
-    acts: list[ActLine]
-    windows: list[ActLine]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    version: int
-    id: str
-    kind: str
-    first: float
-    last: float
-    events: int
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """``latency_seconds`` by quantile, empty where nobody measures it; ``because`` of its status."""
-
-    start: float
-    end: float
-    events: int
-    error_ratio: float
-    latency_seconds: dict[str, float]
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class Statistic:
-    """A detector's number for the channel beside its threshold; ``change``: the size of the open change, ``judge``: its
-    evidence, in nats.
-    """
-
-    detector: str
-    status: str
-    statistic: float | None
-    threshold: float | None
-    ratio: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Values of ``name`` at ``times``; null where there was none, or where it lies beyond the reference's values.
-    ``usual``: what the reference has at the same times, null where that is not known. ``last``: the last value in
-    words, "> 120" where it lies beyond the reference's values; "" where there was none.
-    """
-
-    name: str
-    values: list[float | None]
-    usual: list[float | None]
-    last: str
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """``series`` at ``times``, the middle of stretches of ``step_seconds``; ``events_per_second`` of the model;
-    ``silence``: that it sends nothing, in words; "" where it does, or where that is natural. ``shares``: of the events
-    of ``now_start`` to ``now_end``, those since the open change, else the last window.
-    """
-
-    time: float
-    channel: ChannelLine
-    step_seconds: float
-    times: list[float]
-    events_per_second: list[float | None]
-    series: list[Series]
-    shares: list[Share]
-    now_start: float
-    now_end: float
-    window_start: float
-    window_end: float
-    sizes: Sizes | None
-    statistics: list[Statistic]
-    silence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """The share of a bin in the reference and now, 0..1."""
-
-    bin: str
-    reference: float | None
-    current: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """Episodes, open ones first, and the findings as they were told, newest first."""
-
-    time: float
-    episodes: list[Episode]
-    findings: list[FindingLine]
-
-
-@dataclass(frozen=True, slots=True)
-class Incidents:
-    """Open ones, pages first, then those that have ended, newest first."""
-
-    time: float
-    incidents: list[IncidentLine]
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """One cause: ``parts`` strongest first, ``timeline`` in order, ``nearby`` what else happened at that time;
-    ``hint``: where to look; ``runbook``: the alert that has one. ``examples``: events of before and after, to look up;
-    ``effects``: what came of it, by model; ``steps``: what to do, in order, with names and times filled in.
-    """
-
-    time: float
-    incident: IncidentLine
-    parts: list[PartLine]
-    timeline: list[EntryLine]
-    nearby: list[Nearby]
-    hint: str
-    runbook: str
-    acts: list[ActLine]
-    examples: list[ExampleLine]
-    effects: list[Effect]
-    steps: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What is known of driftd itself; ``runbook`` the alert that helps where something is ``wrong``, if one does."""
-
-    name: str
-    text: str
-    runbook: str | None
-    wrong: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    topic: str
-    partition: str
-    records: float
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Values of a channel that were of another type; ``example``: the first one's shape, never its value."""
-
-    model: str
-    channel: str
-    values: int
-    example: str | None
-    topic: str | None
-    partition: int | None
-    offset: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Events that were rejected for this ``reason`` in this ``field`` ("": of the event as a whole), and the first of
-    them: what was expected, and of which shape it was, never its value.
-    """
-
-    reason: str
-    field: str
-    events: int
-    model: str | None
-    example: str
-    topic: str | None
-    partition: int | None
-    offset: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    name: str
-    used: int
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    time: float
-    ready: bool
-    reasons: tuple[str, ...]
-    facts: list[Fact]
-    promises: list[Fact]
-    lag: list[Lag]
-    rejected: list[Rejected]
-    refused: list[Refused]
-    limits: list[Limit]
-
-
-@dataclass(frozen=True, slots=True)
-class Experiments:
-    """Those that need somebody first."""
-
-    time: float
-    experiments: list[Experiment]
-
-
-@dataclass(frozen=True, slots=True)
-class OneExperiment:
-    time: float
-    experiment: Experiment
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why there is no answer."""
-
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,61 +245,6 @@ def answer(request: Request, snapshot: Snapshot) -> tuple[bytes, bool]:
     )
 
 
-@cache
-def document() -> bytes:
-    """OpenAPI 3.1, made of the types above."""
-    bodies = [route.body for route in ROUTES.values()]
-    _, schemas = msgspec.json.schema_components([*bodies, Problem], ref_template="#/components/schemas/{name}")
-    paths = {path: {"get": _operation(route)} for path, route in ROUTES.items()} | {ACT: {"post": _acting()}}
-    info = {
-        "title": "driftd",
-        "version": __version__,
-        "description": "What the pages show, as data. Times are epoch seconds of event time, in UTC.",
-    }
-    body = {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
-    return orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def _operation(route: Route) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{route.body.__name__}"}
-    out: dict[str, Any] = {"summary": route.summary, "responses": {"200": _response("The answer.", schema)}}
-    if route.required:
-        out["responses"]["404"] = _response("There is no such thing.", {"$ref": "#/components/schemas/Problem"})
-    if any(parameter in route.parameters for parameter in (_RANGE, _AS_OF, _WHICH)):
-        out["responses"]["400"] = _response("A value makes no sense.", {"$ref": "#/components/schemas/Problem"})
-    out["parameters"] = [
-        {"name": name, "in": "query", "required": i < route.required, "description": text, "schema": {"type": "string"}}
-        for i, (name, text) in enumerate(route.parameters)
-    ]
-    return out
-
-
-def _acting() -> dict[str, Any]:
-    """What does something: a form, by who has logged in or is on driftd's machine."""
-    fields: dict[str, Any] = {name: {"type": "string", "description": text} for name, text in _FORM}
-    fields["channel"] = {"type": "array", "items": {"type": "string"}, "description": "Channels; repeat the field."}
-    form = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": fields}}}
-    members = {"type": "array", "items": {"type": "string"}, "description": "Addresses of other members of the group."}
-    done = {"type": "object", "properties": {"done": {"type": "string"}, "members": members}}
-    problem = {"$ref": "#/components/schemas/Problem"}
-    elsewhere = {"type": "object", "properties": {"error": {"type": "string"}, "members": members}}
-    return {
-        "summary": "Do something about a model. The answer comes when it is saved.",
-        "requestBody": {"required": True, "content": form},
-        "responses": {
-            "200": _response("Done and saved.", done),
-            "400": _response("It cannot be done; nothing has changed.", problem),
-            "403": {"description": "Neither a login nor this machine, or a page of another site."},
-            "409": _response("Another member of the group can do it, or may be able to: ask it.", elsewhere),
-            "503": _response("It is not saved yet.", problem),
-        },
-    }
-
-
-def _response(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
 def _named(request: Request, snapshot: Snapshot) -> ModelView | None:
     return next((m for m in snapshot.models if m.name == request.get("model")), None)
 
@@ -572,33 +271,22 @@ def _list(values: np.ndarray[Any, Any]) -> list[float | None]:
     return [x if np.isfinite(x) else None for x in np.asarray(values, np.float64).tolist()]
 
 
-_FORM: Final = (
-    ("do", f"{', '.join(Deed)}."),
-    ("model", "The model's name."),
-    ("all", "1: all models, of a maintenance."),
-    ("from", "now, -30m, +2h or 2026-12-01 03:07 in UTC."),
-    ("to", "As from."),
-    ("because", "Why; at most 500 characters."),
-    ("as", "Who asks, where the login does not say it."),
-    ("about", "The id of an incident, or of the window to cancel."),
-    ("verdict", "real or false_alarm, of a feedback."),
-)
 _MODEL: Final = ("model", "The model's name.")
 _CHANNEL: Final = ("channel", "The channel's name.")
-_RANGE: Final = ("range", "1h, 6h, 48h, 7d, 30d or 1y; without it as much as the open change needs.")
-_AS_OF: Final = ("as_of", "Where the series end, as 2026-12-01 03:07 in UTC; without it now.")
-_WHICH: Final = ("status", "open, past, page or ticket; without it all.")
+RANGE: Final = ("range", "1h, 6h, 48h, 7d, 30d or 1y; without it as much as the open change needs.")
+AS_OF: Final = ("as_of", "Where the series end, as 2026-12-01 03:07 in UTC; without it now.")
+WHICH: Final = ("status", "open, past, page or ticket; without it all.")
 _EXPERIMENT: Final = ("name", "The experiment's name.")
 _ID: Final = ("id", "The incident's id.")
 ROUTES: Final[Mapping[str, Route]] = {
     "/api/v1/models": Route("One line a model, worst first.", Fleet, fleet),
     "/api/v1/model": Route("A model with its channels, largest change first.", Model, model, (_MODEL,), 1),
     "/api/v1/channel": Route(
-        "A channel with its values over time.", Channel, channel, (_MODEL, _CHANNEL, _RANGE, _AS_OF), 2
+        "A channel with its values over time.", Channel, channel, (_MODEL, _CHANNEL, RANGE, AS_OF), 2
     ),
     "/api/v1/findings": Route("Pages and tickets, open and past.", Findings, findings, (_MODEL,)),
     "/api/v1/acts": Route("What people did, and maintenance windows.", Acts, acts, (_MODEL,)),
-    "/api/v1/incidents": Route("Incidents, open and past.", Incidents, incidents, (_MODEL, _WHICH)),
+    "/api/v1/incidents": Route("Incidents, open and past.", Incidents, incidents, (_MODEL, WHICH)),
     "/api/v1/incident": Route("An incident with its parts and timeline.", Incident, incident, (_ID,), 1),
     "/api/v1/experiments": Route("Experiments, those that need somebody first.", Experiments, experiments),
     "/api/v1/experiment": Route("An experiment with its history.", OneExperiment, experiment, (_EXPERIMENT,), 1),

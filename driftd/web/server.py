@@ -19,8 +19,8 @@ from driftd.metrics.exposition import CONTENT_TYPE
 from driftd.monitor.view import Snapshot
 from driftd.web.acts import NOBODY
 from driftd.web.answer import JSON, Answer
-from driftd.web.api import DOCUMENT
 from driftd.web.httpd import Handler, Route, RouteServer, ServerLimits, no_path
+from driftd.web.openapi import DOCUMENT
 from driftd.web.pages.frame import prepare
 from driftd.web.site import ACTING, MAX_FIELDS, PATHS, answer, answer_act, request_of
 from driftd.web.slots import Pool

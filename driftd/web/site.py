@@ -18,7 +18,7 @@ from driftd.core.text import jsonable
 from driftd.engine.desk import Done
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web import api
+from driftd.web import api, openapi
 from driftd.web.acts import acts_of, form_of
 from driftd.web.answer import HTML, JSON, Answer
 from driftd.web.pages import channel, experiment, findings, fleet, frame, health, incident, incidents, model, runbook
@@ -49,8 +49,8 @@ def answer(request: Request, snapshot: Callable[[], Snapshot]) -> Answer:
         return _choose_theme(request)
     if request.path == "/" and request.get("model"):  # as links of earlier versions have it
         return _see(frame.model_link(request.get("model")))
-    if request.path == api.DOCUMENT:
-        return Answer(api.document(), JSON)
+    if request.path == openapi.DOCUMENT:
+        return Answer(openapi.document(), JSON)
     known = snapshot()
     if wrong := refused(request, known.now):
         return _bad(request, known, wrong)
@@ -256,6 +256,6 @@ _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
     "/asked": _asked,
 }
 _STATIC: Final = frozenset(f"/static/{name}" for name in frame.STATIC)
-ACTING: Final = ("/act", api.ACT)
+ACTING: Final = ("/act", openapi.ACT)
 """Paths that a form is sent to: of pages, and of programs."""
-PATHS: Final = (*_PAGES, "/theme", *sorted(_STATIC), *api.ROUTES, api.DOCUMENT)
+PATHS: Final = (*_PAGES, "/theme", *sorted(_STATIC), *api.ROUTES, openapi.DOCUMENT)

@@ -30,9 +30,9 @@ from driftd.decode import Codec, Limits, codec_of
 from driftd.decode.registry import Registry
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for, registry
-from driftd.engine.daemon import LEARNED_BY
 from driftd.engine.hashed import require_reference
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import LEARNED_BY
 from driftd.engine.store import ReferenceStore, read_reference
 from driftd.ingest.outcomes.join import Joining
 from driftd.ingest.rate_limit import RateLimits

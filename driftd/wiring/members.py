@@ -17,12 +17,15 @@ from typing import Final
 from driftd.config.settings import Settings
 from driftd.core.errors import ConfigError
 from driftd.decode import pairs
-from driftd.engine.daemon import Clock, Daemon, FindingSink, RejectSink, Timing
+from driftd.engine.daemon import Daemon
+from driftd.engine.dead_letters import RejectSink
 from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.member import Member, View
 from driftd.engine.exchange.reader import Plans
+from driftd.engine.outbox import FindingSink
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
+from driftd.engine.timing import Clock, Timing
 from driftd.sources.kafka.settings import KafkaSettings
 from driftd.sources.kafka.source import KafkaSource
 from driftd.wiring.app import pipeline_of, references_of

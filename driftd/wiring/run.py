@@ -21,15 +21,18 @@ from driftd import __version__
 from driftd.config import Loaded, Settings
 from driftd.core.act import Act
 from driftd.core.errors import ActRefused, ConfigError, DriftdError
-from driftd.engine.daemon import Clock, Daemon, FindingSink, Timing, start_models
+from driftd.engine.daemon import Daemon
 from driftd.engine.degradation import Ladder
 from driftd.engine.desk import Done
 from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.lock import locked
+from driftd.engine.outbox import FindingSink
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.reporter import Reporter
 from driftd.engine.store import CheckpointFile, ReferenceStore
 from driftd.engine.systemd import notify
+from driftd.engine.timing import Clock, Timing
 from driftd.engine.watchdog import watched
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
@@ -151,7 +154,7 @@ class Reload:
         references = references_of(after)
         if self.http is not None:
             self.http.check_web_config()
-        daemon.pipeline.hand_over(daemon.state, pipeline)
+        daemon.pipeline.slices.hand_over(daemon.state, pipeline.slices)
         pipeline.shed, daemon.ladder.lag_seconds = daemon.pipeline.shed, after.limits.shed_lag_seconds
         daemon.pipeline = daemon.reporter.pipeline = pipeline
         start_models(daemon.state, pipeline, references)

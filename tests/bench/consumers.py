@@ -150,9 +150,10 @@ def by_hand(bootstrap: str, topic: str, events: int) -> float:
 def driftd(bootstrap: str, topic: str, events: int, adwin: bool = False) -> float:
     from driftd.config import load
     from driftd.config.layers import Flag
-    from driftd.engine.daemon import Clock, Daemon, Timing
+    from driftd.engine.daemon import Daemon
     from driftd.engine.gc_tuning import collect_seldom
     from driftd.engine.store import CheckpointFile
+    from driftd.engine.timing import Clock, Timing
     from driftd.sources.kafka.source import KafkaSource
     from driftd.wiring.app import kafka_settings, pipeline_of
     from driftd.wiring.run import reporter_of

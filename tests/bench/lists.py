@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from driftd.config import Settings
-from driftd.config.settings import LearningSection
+from driftd.config.watching import LearningSection
 from driftd.core.event import RecordBatch
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec

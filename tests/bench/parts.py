@@ -19,7 +19,8 @@ import numpy as np
 from driftd.config import Model, Settings
 from driftd.config.experiments import ExperimentSetting, MetricSetting
 from driftd.config.segments import SegmentsSetting
-from driftd.config.settings import LearningSection, PriceSetting, PricesSection
+from driftd.config.service import PriceSetting, PricesSection
+from driftd.config.watching import LearningSection
 from driftd.core.event import RecordBatch
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec

@@ -13,7 +13,7 @@ import numpy as np
 
 from driftd.config import Model, Settings
 from driftd.config.segments import SegmentsSetting
-from driftd.config.settings import LearningSection
+from driftd.config.watching import LearningSection
 from driftd.core.event import Decoded, EventBatch
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State

@@ -18,7 +18,7 @@ from driftd import __version__
 from driftd.cli import cli
 from driftd.config import load
 from driftd.config.describe import settings
-from driftd.engine.daemon import Timing
+from driftd.engine.timing import Timing
 from tests.deploy.reading import ROOT, read_yaml
 from tests.deploy.rendering import CHART, MEMBERS, OPERATOR, PLAIN, PLAIN_FILES, objects, one, plain, render
 from tests.rules.reading import alerts

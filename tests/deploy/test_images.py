@@ -17,7 +17,7 @@ from driftd import __version__
 from driftd.cli import cli
 from driftd.core.event import RecordBatch
 from driftd.decode import codec_of
-from driftd.engine.daemon import Timing
+from driftd.engine.timing import Timing
 from tests.deploy.reading import DEPLOY, read_yaml, run, tool
 
 COMPOSE = read_yaml(DEPLOY / "compose.yaml")

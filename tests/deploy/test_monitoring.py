@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from driftd.config.settings import LimitsSection
+from driftd.config.process import LimitsSection
 from tests.deploy.reading import DEPLOY, read_yaml, run
 from tests.rules.reading import RULE_FILES, alerts
 from tests.servers.prometheus import Alertmanager, StartAlertmanager, Webhook, wait_until

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from driftd.engine.daemon import Timing
+from driftd.engine.timing import Timing
 from tests.deploy.reading import DEPLOY, ROOT, run
 from tests.servers import need
 

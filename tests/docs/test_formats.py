@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from driftd.config.mapping import mappings_of, mistakes
-from driftd.config.settings import MappingSection
+from driftd.config.mapping import MappingSection, mappings_of, mistakes
 from driftd.core.event import EventBatch
 from driftd.decode import Limits, format_names
 from driftd.sources.files.source import open_events

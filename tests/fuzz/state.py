@@ -79,7 +79,7 @@ def checkpoint(folder: Path) -> Try:
         file.path.write_bytes(data)
         try:
             found = file.read(file.path)
-            state = found.restore(p.sequential_of)
+            state = found.restore(p.slices.sequential_of)
         except StateError as error:
             return sign_of(str(error))[:60]
         finally:

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from driftd.config.settings import LearningSection, Settings, SloSection, WindowsSection
+from driftd.config.service import SloSection
+from driftd.config.settings import Settings
+from driftd.config.watching import LearningSection, WindowsSection
 from driftd.core.event import Decoded, EventBatch, Reject, RejectReason
 from driftd.core.incident import Incident
 from driftd.core.slice import Slice

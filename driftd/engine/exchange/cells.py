@@ -15,7 +15,7 @@ def reader_cell(reader: Reader, saved: float) -> Checkpoint:
     """``saved``: wall time, epoch seconds."""
     pipeline = reader.pipeline
     seconds, hashing = pipeline.monitor.windows.pane_seconds, pipeline.hashing
-    out = Checkpoint.of(reader.state, pipeline.sequential_of, seconds, saved, hashing)
+    out = Checkpoint.of(reader.state, pipeline.slices.sequential_of, seconds, saved, hashing)
     counting = [(key, c.phase.value, c.plan) for key, c in sorted(reader.counting.items())]
     exchange = ExchangeSnapshot(counting, reader.epoch, forgotten=sorted(reader.forgotten.items()))
     return replace(out, models=[], exchange=exchange)
@@ -25,7 +25,7 @@ def restore_reader(cell: Checkpoint, source: TopicPartition, plans: Plans, epoch
     """``plans`` must have been heard to the end of the plans topic."""
     pipeline = plans.pipeline
     assert cell.exchange is not None
-    state = cell.restore(pipeline.sequential_of, plans.models)
+    state = cell.restore(pipeline.slices.sequential_of, plans.models)
     counting = {key: Counting(Phase(phase), plan) for key, phase, plan in cell.exchange.counting}
     return Reader(source, pipeline, plans, state, counting, epoch, dict(cell.exchange.forgotten))
 
@@ -34,7 +34,7 @@ def owner_cell(owner: Owner, epoch: int, saved: float) -> Checkpoint:
     """``saved``: wall time, epoch seconds."""
     pipeline, owned = owner.pipeline, owner.owned
     seconds, hashing = pipeline.monitor.windows.pane_seconds, pipeline.hashing
-    out = Checkpoint.of(owned.state, pipeline.sequential_of, seconds, saved, hashing)
+    out = Checkpoint.of(owned.state, pipeline.slices.sequential_of, seconds, saved, hashing)
     exchange = ExchangeSnapshot(
         [],
         epoch,
@@ -59,7 +59,7 @@ def restore_owner(cell: Checkpoint, pipeline: Pipeline, plans: Plans) -> Owner:
     assert known is not None
     owned = Owned(
         known.next_offset,
-        cell.restore(pipeline.sequential_of),
+        cell.restore(pipeline.slices.sequential_of),
         dict(known.epochs),
         set(known.idle),
         {(source, key): offset for source, key, offset in known.sent},

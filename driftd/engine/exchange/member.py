@@ -17,7 +17,7 @@ from driftd.core.pane import Counters
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.text import clean, printable
-from driftd.engine.daemon import Daemon, start_models
+from driftd.engine.daemon import Daemon
 from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
 from driftd.engine.exchange.messages import (
@@ -36,6 +36,8 @@ from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.forget import removal
 from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.parts import Known, names_in, shorten, whole
+from driftd.engine.positions import unread
+from driftd.engine.references import start_models
 from driftd.engine.saving import written
 from driftd.engine.snapshot.checkpoint import Checkpoint
 from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
@@ -154,8 +156,8 @@ class Member(Daemon):
     """Checkpoints that are to be written though nothing has changed."""
 
     def round(self) -> None:
-        if self._turns and not self._dirty:
-            self._turns, self._dirty = self._turns - 1, True
+        if self._turns and not self._saver.dirty:
+            self._turns, self._saver.dirty = self._turns - 1, True
         super(Member, self).round()
         elsewhere = {
             key for reader in self.readers.values() for key in reader.partition.streams
@@ -181,7 +183,7 @@ class Member(Daemon):
         self._held = (
             frozenset(self.readers) if waiting > (MOST_WAITING // 2 if before else MOST_WAITING) else frozenset()
         )
-        self.source.hold(self._held | self._delayed_partitions)
+        self.source.hold(self._held | self._delayed.partitions)
         self.reporter.held(before, self._held)
 
     def _require_owners(self) -> None:
@@ -279,7 +281,7 @@ class Member(Daemon):
                 model.heard, model.retired = now, False
         owner.owned.next_offset = records.next_offset
         self.state.partitions[records.topic_partition].next_offset = records.next_offset
-        self._dirty = True
+        self._saver.dirty = True
 
     def _known(self, owner: Owner) -> None:
         self.state.models |= owner.owned.state.models
@@ -326,7 +328,7 @@ class Member(Daemon):
             for key in () if owner is None else owner.owned.state.models:
                 self.reporter.metrics.remove(key.model)  # its new owner shows it
             self.state.partitions.pop(at, None)
-            self._quiet_since.pop(at, None)
+            self._idle.forget(at)
         self._view()
 
     def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
@@ -369,11 +371,11 @@ class Member(Daemon):
             self.state.partitions[at].next_offset = offset
         self._release(set(fresh) - found.keys())  # not ours any more
         self._waiting.difference_update(partitions)
-        self._dirty = True
+        self._saver.dirty = True
         self._view()
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
         if any(isinstance(begin, str) and begin != "earliest" for begin in start.values()):
-            self.checkpoint()  # after kill -9 before the first checkpoint "latest" would be another place
+            self._saver.save()  # after kill -9 before the first checkpoint "latest" would be another place
 
     def _load(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Checkpoint]:
         """What was saved of the partitions, where something was."""
@@ -398,8 +400,7 @@ class Member(Daemon):
         """Reads the partition; from where."""
         if saved is None:
             self.readers[source] = Reader(source, self.plans.pipeline, self.plans, epoch=self.epochs[source])
-            start = "earliest" if source[0] in self.state.awaited else self.timing.start
-            return start if committed is None else committed
+            return unread(self.state, self.timing, source) if committed is None else committed
         self.readers[source] = restore_reader(saved, source, self.plans, self.epochs[source])
         return self.readers[source].partition.next_offset
 
@@ -439,8 +440,7 @@ class Member(Daemon):
         try:
             return super(Member, self)._save()
         except ExchangeFailed as e:
-            self._unsaved = str(e)
-            self.reporter.checkpoint_failed(str(e))
+            self._saver.failed(str(e))
             self._again(e)
             return None
 

@@ -226,7 +226,7 @@ class Owner:
         if self._given(at) is None:
             stream = self._absorbed(at)
             _, open_ = (None, None) if stream.panes is None else stream.panes.cut(through)
-            reference, find = self.owned.state.models[key].reference, self.pipeline.sequential_of
+            reference, find = self.owned.state.models[key].reference, self.pipeline.slices.sequential_of
             open_ = None if open_ is None else open_.dense
             snapshot = StreamSnapshot.of(key, replace(stream, panes=None), reference, find)
             next_offset = max(message.next_offset, self.owned.sent.get(at, 0))
@@ -268,7 +268,7 @@ class Owner:
         stream = self._source(source).streams.get(key, Stream())
         if stream.rows:
             seconds = self.pipeline.monitor.windows.pane_seconds
-            panes.absorb(self.pipeline.about(self.owned.state, key), stream, seconds)
+            panes.absorb(self.pipeline.slices.about(self.owned.state, key), stream, seconds)
         return stream
 
     def _reached(self, key: Slice) -> int:

@@ -202,7 +202,7 @@ class Reader:
         """Goes on from what the owner has counted, with the events that it has not."""
         reference = self.state.models[key].reference
         assert reference is not None
-        fresh = given.stream.restore(reference, self.pipeline.sequential_of)
+        fresh = given.stream.restore(reference, self.pipeline.slices.sequential_of)
         self._cut.pop(key, None)
         waiting = [rows for batch in stream.rows if len(rows := rows_from(batch, given.next_offset))]
         stream.rows = []
@@ -215,7 +215,7 @@ class Reader:
         seconds, closed = self.pipeline.monitor.windows.pane_seconds, self._closed()
         more = closed is not None and closed > self._cut.get(key, closed - 1)
         if more or sum(map(len, stream.rows)) > ROWS_WAITING:
-            panes.absorb(self.pipeline.about(self.state, key), stream, seconds)
+            panes.absorb(self.pipeline.slices.about(self.state, key), stream, seconds)
         if closed is None or not more:
             return
         self._cut[key] = closed

@@ -139,7 +139,7 @@ SETTLED: Final = 600.0
 """Seconds after a call in which what is seen belongs to it, and two ticks at least. Chosen: so long a small change must
 last; all rates that a gross fault moves are over their limit by then."""
 AWAKE: Final = 1800.0
-"""Seconds after a call in which the channel calls for nothing else. Chosen: as monitor.evaluate.CALL_AGAIN_SECONDS."""
+"""Seconds after a call in which the channel calls for nothing else. Chosen: as monitor.compose.CALL_AGAIN_SECONDS."""
 LASTS: Final = 300.0
 """Seconds, and two ticks at least, that a rate has been so much larger. Chosen: as step.SOON, of a gross share."""
 BACK: Final = 3600.0

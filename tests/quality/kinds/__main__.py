@@ -74,7 +74,7 @@ def batch(base: Base, times: Floats, columns: Columns) -> EventBatch:
 def found(base: Base, reference: Reference, times: Floats, columns: Columns) -> tuple[list[Finding], ModelState]:
     """What the pipeline says of a stretch, and how the model is after it."""
     p, state = pipeline_of(Settings()), State()
-    p.adopt(state, Slice("m"), reference)
+    p.slices.adopt(state, Slice("m"), reference)
     rows, out = batch(base, times, columns), list[Finding]()
     for part in np.array_split(np.arange(len(rows)), max(len(rows) // 2000, 1)):
         out += feed(p, state, ("t", 0), rows.take(part)).findings

@@ -49,13 +49,13 @@ def pipeline_of(settings: ModelSettings, windows: Windows = WINDOWS, **rest: Any
 
 def frozen(p: Pipeline, state: State) -> bytes:
     """The state as a checkpoint has it, but for wall times."""
-    checkpoint = Checkpoint.of(state, p.sequential_of, p.monitor.windows.pane_seconds, 0.0)
+    checkpoint = Checkpoint.of(state, p.slices.sequential_of, p.monitor.windows.pane_seconds, 0.0)
     return encode_checkpoint(replace(checkpoint, models=[replace(m, heard=0.0) for m in checkpoint.models]))
 
 
 def thawed(p: Pipeline, data: bytes) -> State:
     """The state after a restart."""
-    return decode_checkpoint(data).restore(p.sequential_of)
+    return decode_checkpoint(data).restore(p.slices.sequential_of)
 
 
 def events(
@@ -96,7 +96,7 @@ def judged(reference: Reference, batch: EventBatch, p: Pipeline | None = None) -
     """All judgements of a model that is watched by the judge alone (or by ``p``) from the first event on."""
     p = p or pipeline_of(ModelSettings(lambda _: ()))
     state = State()
-    p.adopt(state, Slice("m"), reference)
+    p.slices.adopt(state, Slice("m"), reference)
     p.ingest(state, ("t", 0), len(batch), Decoded(len(batch), [batch], []))
     return p.settle(state, end=True).judgements
 

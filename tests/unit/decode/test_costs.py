@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftd.config.mapping import mappings_of
-from driftd.config.settings import MappingSection
+from driftd.config.mapping import MappingSection, mappings_of
 from driftd.core.cost import AMOUNT, PREFIX, TOKENS
 from driftd.core.event import EventBatch, Kind, RejectReason, Schema
 from driftd.decode import Limits, codec_of

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from driftd.config.mapping import mappings_of
-from driftd.config.settings import MappingSection
+from driftd.config.mapping import MappingSection, mappings_of
 from driftd.core.event import EventBatch, Kind, RejectReason, Schema, scalars
 from driftd.decode import Limits, codec_of
 from driftd.decode.json.fast import JsonCodec

@@ -17,12 +17,14 @@ from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine import store
-from driftd.engine.daemon import LEARNED_BY, Clock, Daemon, Timing, start_models
+from driftd.engine.daemon import Daemon
 from driftd.engine.degradation import Ladder
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import LEARNED_BY, start_models
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
+from driftd.engine.timing import Clock, Timing
 from driftd.ingest.state import PartitionState
 from driftd.learn.build import Learning, build
 from driftd.metrics.series import MetricsSink
@@ -30,7 +32,7 @@ from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.sources import Gap, GapCause, Lag
-from driftd.sources.memory import MemorySource
+from tests.stage.memory import MemorySource
 from tests.unit.core.make import WINDOWS, choose, events, frozen, stream
 
 A, B = ("t", 0), ("t", 1)
@@ -614,7 +616,7 @@ def test_drain_closes_though_the_disk_is_full_and_commits_nothing() -> None:
 def test_who_has_let_go_of_what_it_read_names_no_number_of_records() -> None:
     stage = Stage(quiet(A))
     stage.go(1.0)
-    stage.daemon.checkpoint(wait=True)
+    stage.daemon._saver.save(wait=True)
     stage.state.received -= 15  # as of a member whose partitions went
     stage.checkpoints.error = full_disk()
     with pytest.raises(NotSaved, match=r"without saving: records since the last checkpoint are read again"):

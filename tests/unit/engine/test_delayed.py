@@ -11,6 +11,7 @@ import pytest
 
 from driftd.core.errors import SourceError
 from driftd.core.event import RecordBatch
+from driftd.engine.delayed import Delayed
 from driftd.sources import Gap, GapCause
 from tests.unit.engine.test_daemon import OTHER, A, B, Numbers, Stage, quiet
 
@@ -64,7 +65,7 @@ def test_no_more_is_read_of_it_meanwhile() -> None:
     stage, codec = staged(A)
     codec.away = {A}
     stage.go(0, *[1] * 8)
-    assert len(stage.daemon._delayed) == 1
+    assert len(stage.daemon._delayed.records) == 1
 
 
 def test_one_that_is_idle_for_long_holds_the_others_back_while_it_waits() -> None:
@@ -84,7 +85,7 @@ def test_whoever_gets_the_partition_reads_what_waited_and_nobody_twice() -> None
     stage.go(0, 1, 1)
     stage.source.revoke([A])
     stage.go(1)
-    assert not stage.daemon._delayed
+    assert not stage.daemon._delayed.records
     codec.away = set()
     stage.source.commits[A] = (0, OTHER)
     stage.source.assign([A, B])
@@ -94,13 +95,14 @@ def test_whoever_gets_the_partition_reads_what_waited_and_nobody_twice() -> None
 
 
 def test_what_could_be_decoded_waits_behind_what_cannot() -> None:
-    stage, codec = staged(A, B)
+    codec, delayed, told = Fetching(), Delayed(), list[str]()
     first, second = (RecordBatch(*A, np.arange(i, i + 2), np.full(2, 1000.0), [b"1"] * 2, i + 2) for i in (0, 2))
     other = RecordBatch(*B, np.arange(2), np.full(2, 1000.0), [b"1"] * 2, 2)
     codec.first = 2
-    assert stage.daemon._prepared([first, other, second]) == [other]
+    assert delayed.ready([first, other, second], codec.prepare, told.append) == [other]
+    assert told == ["schema registry http://r: no answer in 5 s; reading waits, nothing is lost"]
     codec.first = 0
-    assert stage.daemon._prepared([]) == [first, second]
+    assert delayed.ready([], codec.prepare, told.append) == [first, second]
 
 
 def test_a_gap_behind_what_waits_moves_no_offset() -> None:

@@ -52,8 +52,7 @@ def with_variants(rows: EventBatch, seed: int, *, worse: float = 0.2, named: boo
 
 
 def trying(p: Pipeline, *rules: Rule) -> Pipeline:
-    p.monitor = replace(p.monitor, experiments={"m": rules})
-    return p
+    return replace(p, monitor=replace(p.monitor, experiments={"m": rules}))
 
 
 def in_group() -> Pipeline:
@@ -148,10 +147,10 @@ def test_another_rule_begins_anew_and_other_shares_do_not() -> None:
     p, state = trying(pipeline(learn_events=10**9), RULE), State()
     feed(p, state, ("t", 0), rows.take(np.arange(2_000)))
     before = experiment(state).events.sum()
-    trying(p, replace(RULE, shares=()))
+    p = trying(p, replace(RULE, shares=()))
     feed(p, state, ("t", 0), rows.take(np.arange(2_000, 2_900)))
     assert experiment(state).events.sum() > before
-    trying(p, replace(RULE, alpha=0.01))
+    p = trying(p, replace(RULE, alpha=0.01))
     feed(p, state, ("t", 0), rows.take(np.arange(2_900, 3_000)))
     assert not state.models[M].experiments
 

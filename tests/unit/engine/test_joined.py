@@ -86,7 +86,7 @@ def read_on(p: Pipeline, state: State, rows: EventBatch, later: LabelBatch, size
 def end(p: Pipeline, state: State) -> tuple[bytes, dict[bytes, Entry]]:
     """The state and what waits, without how often it was saved."""
     p.settle(state, end=True)
-    whole = Checkpoint.of(state, p.sequential_of, p.monitor.windows.pane_seconds, 0.0)
+    whole = Checkpoint.of(state, p.slices.sequential_of, p.monitor.windows.pane_seconds, 0.0)
     whole = replace(whole, outcomes=replace(whole.outcomes, generation=0))
     return encode_checkpoint(whole), dict(state.outcomes.pending.beyond(b""))
 

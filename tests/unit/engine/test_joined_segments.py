@@ -10,7 +10,7 @@ import pytest
 
 from driftd.config import Model, Settings
 from driftd.config.segments import SegmentsSetting
-from driftd.config.settings import LearningSection
+from driftd.config.watching import LearningSection
 from driftd.core.event import Decoded, EventBatch, LabelBatch
 from driftd.core.finding import Finding
 from driftd.core.incident import together

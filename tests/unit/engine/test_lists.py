@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.config import Settings
-from driftd.config.settings import LearningSection
+from driftd.config.watching import LearningSection
 from driftd.core.channel import Role
 from driftd.core.event import Column, Decoded, EventBatch
 from driftd.core.finding import Finding

@@ -89,7 +89,7 @@ def test_a_checkpoint_between_the_halves_changes_nothing() -> None:
 def test_a_model_that_is_forgotten_leaves_no_half_behind() -> None:
     p, state = watched(), State()
     p.take(state, batch([*call(1), *call(2, answered=False)]))
-    checkpoint = Checkpoint.of(state, p.sequential_of, 1.0, 0.0)
+    checkpoint = Checkpoint.of(state, p.slices.sequential_of, 1.0, 0.0)
     gone = _without(checkpoint, "default/sklearn-iris").halves.restore()
     assert (gone.waiting, gone.counts, gone.size) == ({}, {}, 0)
     assert len(_without(checkpoint, "other").halves.waiting) == 1

@@ -29,8 +29,8 @@ from driftd.core.slice import Slice
 from driftd.decode import Limits
 from driftd.decode.json.fast import JsonCodec
 from driftd.detectors.psi import PSI
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.state import State
 from driftd.learn.build import Learning, build
 from driftd.monitor.model import NEW_VERSION, Monitor
@@ -172,7 +172,7 @@ def verdicts(
     one was judged again hangs on what is settled at once.
     """
     p, state = pipeline_of(ModelSettings(lambda _: (PSI(),)), WINDOWS), State()
-    p.adopt(state, Slice("m"), reference)
+    p.slices.adopt(state, Slice("m"), reference)
     for cell in parts:
         p.ingest(state, cell, 0, Decoded(0, [], []))
     found: list[Finding] = []
@@ -252,10 +252,10 @@ def test_sharding_over_partitions_does_not_change_a_verdict(partitions: int, rng
 def test_restarts_while_an_episode_opens_and_closes_change_nothing(cuts: list[int]) -> None:
     batch, calm = come_and_gone(), pipeline()
     state = State()
-    calm.adopt(state, Slice("m"), known())
+    calm.slices.adopt(state, Slice("m"), known())
     expected = list(feed(calm, state, A, batch).findings)
     whole, p, state, seen = frozen(calm, state), pipeline(), State(), list[Finding]()
-    p.adopt(state, Slice("m"), known())
+    p.slices.adopt(state, Slice("m"), known())
     for a, b in itertools.pairwise(sorted({0, len(batch), *cuts})):
         seen += feed(p, state, A, batch.take(np.arange(a, b))).findings
         data = frozen(p, state)
@@ -269,11 +269,11 @@ def test_restarts_while_an_episode_opens_and_closes_change_nothing(cuts: list[in
 @pytest.mark.parametrize("cuts", [1, 7, 50])
 def test_with_another_reference_an_incident_ends_that_nothing_holds_open_any_more(cuts: int) -> None:
     batch, p, state = come_and_gone(), pipeline(), State()
-    p.adopt(state, Slice("m"), known())
+    p.slices.adopt(state, Slice("m"), known())
     feed(p, state, A, batch.take(np.arange(1150)))
     (opened,) = state.models[Slice("m")].incidents
     assert opened.ended is None
-    p.adopt(state, Slice("m"), build(stream(np.random.default_rng(9), 2000), Learning(bins=6)))
+    p.slices.adopt(state, Slice("m"), build(stream(np.random.default_rng(9), 2000), Learning(bins=6)))
     rest = batch.take(np.arange(1300, len(batch)))
     found = [
         f for part in np.array_split(np.arange(len(rest)), cuts) for f in feed(p, state, A, rest.take(part)).findings

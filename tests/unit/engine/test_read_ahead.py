@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from driftd.core.event import Decoded, TopicPartition
 from driftd.core.finding import Finding
-from driftd.engine import pipeline as pipelines
-from driftd.engine import read_ahead
+from driftd.engine import frontier, read_ahead
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.read_ahead import SOONER, held, waiting_bytes
 from driftd.engine.reporter import Reporter
@@ -114,7 +113,7 @@ def test_slices_lead_to_what_one_settle_leads_to(size: int, cuts: list[int]) -> 
                 found += p.settle(state).findings
                 continue
             with pytest.MonkeyPatch.context() as here:
-                here.setattr(pipelines, "SLICE_PANES", size)
+                here.setattr(frontier, "SLICE_PANES", size)
                 found += together([o for stop in p.stops(state) for o in p.close(state, stop)]).findings
         results.append((frozen(p, state), found))
     assert results[0][1]
@@ -130,7 +129,7 @@ def test_a_long_jump_of_the_frontier_is_cut_into_slices() -> None:
     p.ingest(state, A, 6500, Decoded(len(times), [rows], []))
     stops = p.stops(state)
     assert len(stops) == 6
-    assert np.diff(stops).tolist()[:-1] == [pipelines.SLICE_PANES] * 4
+    assert np.diff(stops).tolist()[:-1] == [frontier.SLICE_PANES] * 4
 
 
 def lopsided(n: int = 3000) -> Source:
@@ -158,7 +157,7 @@ def test_a_backlog_beside_empty_partitions_is_read_no_further_than_memory_allows
 
 
 def test_the_heart_beats_between_slices_and_a_stop_need_not_wait_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipelines, "SLICE_PANES", 5)
+    monkeypatch.setattr(frontier, "SLICE_PANES", 5)
     stage = Stage(lopsided(1500))
     beats: list[int | None] = []
     monkeypatch.setattr(Reporter, "beat", lambda *_: beats.append(stage.reached()))

@@ -12,8 +12,8 @@ from driftd.core.event import RefusedValue
 from driftd.core.finding import Finding, Severity, Status
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
 from driftd.metrics.exposition import MAX_LABEL_BYTES
@@ -23,9 +23,9 @@ from driftd.monitor.alert_texts import MOST_TICKETS
 from driftd.monitor.incidents import folded
 from driftd.monitor.sentence import sentence
 from driftd.monitor.state import ModelState
-from driftd.sources.memory import MemorySource
 from driftd.web.health import health
 from driftd.web.site import answer, request_of
+from tests.stage.memory import MemorySource
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
 from tests.unit.monitor.test_growing import KEY
 from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
@@ -289,8 +289,8 @@ def test_the_first_refused_value_of_each_model_and_feature_is_logged_and_all_are
     feed(p, state, CELL, rows)
     why = 'expected a number, got "12,50"'
     for offset in (1, 2):
-        told.refused(CELL, [RefusedValue("m", "x", offset, 1000.0 + offset, why)])
-    told.refused(CELL, [RefusedValue("m", "two\nlines", 0, 1000.0, why)])
+        told.once.refused(CELL, [RefusedValue("m", "x", offset, 1000.0 + offset, why)])
+    told.once.refused(CELL, [RefusedValue("m", "two\nlines", 0, 1000.0, why)])
     assert caplog.messages == [
         't/0@1: m: x: expected a number, got "12,50": the value counts as missing; event accepted',
         't/0@0: m: two\\nlines: expected a number, got "12,50": the value counts as missing; event accepted',
@@ -303,19 +303,19 @@ def test_the_first_refused_value_of_each_model_and_feature_is_logged_and_all_are
 def test_names_from_outside_fill_neither_log_nor_memory(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("driftd.engine.reporter.MOST_NAMED", 3)
+    monkeypatch.setattr("driftd.engine.once.MOST_NAMED", 3)
     told = reporter(pipeline())
     for n in range(100):
-        told.unwatched([("m", f"feature {n}")])
+        told.once.unwatched([("m", f"feature {n}")])
     assert len(caplog.messages) == 4
     assert "3 features have been named here; further ones are counted only" in caplog.messages
-    assert len(told._unwatched_said) == 3
+    assert len(told.once._unwatched) == 3
 
 
 def test_features_that_no_reference_has_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
     told = reporter(pipeline())
-    told.unwatched([("m", "n"), ("m", "two\nlines"), ("o", "n"), ("m", "n")])
-    told.unwatched([("m", "n"), ("m", "x")])
+    told.once.unwatched([("m", "n"), ("m", "two\nlines"), ("o", "n"), ("m", "n")])
+    told.once.unwatched([("m", "n"), ("m", "x")])
     rest = "not in the reference, so not watched; build a new one for that"
     assert caplog.messages == [
         f"m: new features n, two\\nlines: {rest}",
@@ -328,7 +328,7 @@ def test_features_that_nobody_watches_are_counted_and_named_until_a_reference_ha
     p, state = pipeline(learn_events=LEARNED), State()
     told = reporter(p)
     feed(p, state, CELL, stream(np.random.default_rng(3), END, END))
-    told.unwatched([("m", "late"), ("m", "x"), ("gone", "late")])
+    told.once.unwatched([("m", "late"), ("m", "x"), ("gone", "late")])
     told.counts(state)
     told.state = state
     assert told.telemetry.get("driftd_unwatched_features") == 1

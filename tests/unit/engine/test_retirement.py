@@ -10,8 +10,8 @@ import pytest
 from driftd.core.event import EventBatch
 from driftd.core.finding import Finding, Severity, Status
 from driftd.core.slice import Slice
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.retirement import UNCONFIGURED, heard, leaving
 from driftd.engine.state import State
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
@@ -51,7 +51,7 @@ def test_what_is_open_on_a_model_ends_with_the_reason_when_it_is_retired(end: in
     told.counts(state)
     assert series(told, "driftd_model_status") == {"": status}
     assert standing(found)
-    outcome = p.retire(state, M, "no events for a week")
+    outcome = p.judging.retire(state, M, "no events for a week")
     assert {f.because for f in outcome.findings} == {"no events for a week"}
     assert not [f for f in outcome.findings if f.severity is not None]
     assert standing([*found, *outcome.findings]) == {}
@@ -61,13 +61,13 @@ def test_what_is_open_on_a_model_ends_with_the_reason_when_it_is_retired(end: in
     assert b'model="m"' not in told.metrics.render()
     assert told.snapshot().models == []
     assert told.telemetry.get("driftd_retired_models") == 1
-    assert p.retire(state, M, "again").findings == ()  # nothing is open any more
+    assert p.judging.retire(state, M, "again").findings == ()  # nothing is open any more
 
 
 def test_a_retired_model_survives_a_restart_and_comes_back_with_its_history() -> None:
     p, state, _ = paged()
     reference, pages = state.models[M].reference, state.models[M].pages
-    p.retire(state, M, "silent")
+    p.judging.retire(state, M, "silent")
     state = thawed(p, frozen(p, state))
     told = reporter(p)
     told.judged(start_models(state, p, {}), state)
@@ -90,7 +90,7 @@ def test_a_retired_model_survives_a_restart_and_comes_back_with_its_history() ->
 
 def test_a_model_that_still_drifts_when_it_comes_back_pages_again() -> None:
     p, state, _ = paged()
-    p.retire(state, M, "silent")
+    p.judging.retire(state, M, "silent")
     more = stream(np.random.default_rng(4), 3000)
     np.asarray(more.columns["x"])[:] += 500
     outcome = feed(p, state, SOURCE, replace(more, times=more.times + 10 * DAY, offsets=more.offsets + END))
@@ -112,7 +112,7 @@ def test_who_is_silent_for_longer_than_the_setting_leaves_and_only_while_driftd_
     assert [*leaving(state, p, 8 * DAY, caught_up=True)] == []
     assert [*leaving(state, p, 8.1 * DAY, caught_up=False)] == []
     assert [key.model for key, _ in leaving(state, p, 8.1 * DAY, caught_up=True)] == ["a"]
-    p.retire(state, Slice("a"), "")
+    p.judging.retire(state, Slice("a"), "")
     assert [*leaving(state, p, 9 * DAY, caught_up=True)] == []
     heard(state, [a], now=9 * DAY)
     assert not state.models[Slice("a")].retired
@@ -144,7 +144,7 @@ def test_a_model_that_left_the_configuration_leaves_and_comes_back_with_it(disco
     without = with_models(pipeline(), discover=discover)
     start_models(state, without, {})
     assert [*leaving(state, without, 0.0, caught_up=False)] == [(M, UNCONFIGURED)]
-    without.retire(state, M, UNCONFIGURED)
+    without.judging.retire(state, M, UNCONFIGURED)
     assert [*leaving(state, without, 1e12, caught_up=True)] == []
     assert ("m" in without.schemas.of(state)) == discover  # where nothing is discovered its events are dropped
     start_models(state, p, {})

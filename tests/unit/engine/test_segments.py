@@ -11,7 +11,7 @@ import pytest
 
 from driftd.config import Model, Settings
 from driftd.config.segments import SegmentsSetting
-from driftd.config.settings import LearningSection
+from driftd.config.watching import LearningSection
 from driftd.core.act import Act, Deed
 from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import Finding, Severity

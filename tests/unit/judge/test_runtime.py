@@ -211,7 +211,7 @@ def test_what_waits_is_judged_when_it_is_asked_for_and_only_once() -> None:
 @pytest.mark.parametrize("seconds", [pytest.param(120, id="at a hop's end"), pytest.param(140, id="in a hop")])
 def test_the_end_of_everything_judges_what_waits(seconds: int) -> None:
     p, state = pipeline(replace(WINDOWS, window_seconds=100)), State()  # a hop is three panes
-    p.adopt(state, Slice("m"), reference())
+    p.slices.adopt(state, Slice("m"), reference())
     batch = stream().take(np.arange(seconds * 2))
     batch = batch.take(np.flatnonzero(np.arange(len(batch)) % 5 < 3))  # 12 a pane: five panes make a batch
     p.ingest(state, ("t", 0), len(batch), Decoded(len(batch), [batch], []))
@@ -271,7 +271,7 @@ def shards() -> list[EventBatch]:
 
 def followed(turns: list[tuple[int, int]], restarts: set[int]) -> tuple[bytes, list[Finding]]:
     p, state, at = pipeline(), State(), [0, 0, 0]
-    p.adopt(state, Slice("m"), reference())
+    p.slices.adopt(state, Slice("m"), reference())
     parts, findings = shards(), list[Finding]()
     for k in range(3):
         p.ingest(state, ("t", k), 0, Decoded(0, [], []))

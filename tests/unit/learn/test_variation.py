@@ -22,7 +22,8 @@ from driftd.learn import leave_one_out, variation
 from driftd.learn.build import Learning, build
 from driftd.learn.variation import MEASURED, level, windows_of
 from driftd.monitor.assignment import DetectorSet, measure, score
-from driftd.monitor.findings import FindingContext, of_window
+from driftd.monitor.finding_context import FindingContext
+from driftd.monitor.findings import of_window
 from driftd.monitor.state import ModelState, Standing
 from tests.unit.core.make import events
 from tests.unit.learn.test_comparison import DAY, HOUR, MONDAY, WEEK_SECONDS, weeks

@@ -11,7 +11,7 @@ import pytest
 from driftd.config import load
 from driftd.core.errors import ConfigError
 from driftd.core.slice import Slice
-from driftd.engine.reporter import counts_of
+from driftd.engine.model_counts import counts_of
 from driftd.engine.state import State
 from driftd.metrics.aggregates import ModelCounts, count_lines
 from driftd.wiring.app import pipeline_of

@@ -15,15 +15,15 @@ from driftd.core.event import EventBatch
 from driftd.core.finding import CHANGE, JUDGE, Finding, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
-from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.references import start_models
 from driftd.engine.state import State
 from driftd.judge.natural.episodes import PAGE, Clock, Episodes, Fire
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.sizes import sized
 from driftd.learn.build import Learning, build
 from driftd.monitor.changes import multiplied
-from driftd.monitor.findings import FindingContext
+from driftd.monitor.finding_context import FindingContext
 from driftd.monitor.state import OpenChange
 from driftd.wiring.app import pipeline_of
 from tests.unit.core.make import feed, frozen, thawed
@@ -60,7 +60,7 @@ def watched(
     """What is found, and the state that is left."""
     p = p or pipeline_of(Settings())
     state, rows, found = State(), batch(columns), list[Finding]()
-    p.adopt(state, Slice("m"), reference or week())
+    p.slices.adopt(state, Slice("m"), reference or week())
     for part in np.array_split(np.arange(len(rows)), polls):
         found += feed(p, state, CELL, rows.take(part)).findings
         if restart:
@@ -157,7 +157,7 @@ def test_a_second_fault_calls_again_but_not_what_breaks_with_the_first() -> None
 def test_a_change_is_told_since_one_time_whoever_has_found_it(hours: float) -> None:
     """The judge's episode is open when natural variation is exceeded, and the other way round."""
     p, state = pipeline_of(Settings()), State()
-    p.adopt(state, Slice("m"), week())
+    p.slices.adopt(state, Slice("m"), week())
     model, row = state.models[Slice("m")], week().rows["age"]
     context = FindingContext(model, model.standing, week(), p.monitor.detectors(week()), 1)
     known = OpenChange(row, Status.WARNING, Kind.LEVEL, 1.0, BEGIN, BEGIN, np.nan, np.nan, np.nan, 0.15)
@@ -339,7 +339,7 @@ def test_a_fault_that_comes_and_goes_is_one_page_with_how_often_it_came(
     for start, end in bouts:
         columns["amount"][during(columns, start, end)] = np.nan
     p, state = pipeline_of(Settings()), State()
-    p.adopt(state, Slice("m"), week())
+    p.slices.adopt(state, Slice("m"), week())
     rows, found, quiet = batch(columns), list[Finding](), list[bool]()
     for part in np.array_split(np.arange(len(rows)), 60):
         found += feed(p, state, CELL, rows.take(part)).findings
@@ -390,7 +390,7 @@ def test_the_judge_says_what_is_refused_and_what_is_missing(refused: bool, kind:
     if refused:
         rows = replace(rows, refused={"amount": gone})
     p, state, found = pipeline_of(Settings()), State(), list[Finding]()
-    p.adopt(state, Slice("m"), reference)
+    p.slices.adopt(state, Slice("m"), reference)
     for part in np.array_split(np.arange(len(rows)), 20):
         found += feed(p, state, CELL, rows.take(part)).findings
     said = [f for f in found if f.feature == "amount" and f.severity is not None]
@@ -409,7 +409,7 @@ def test_the_judge_leaves_levels_to_the_hours_that_the_reference_has_seen(hours:
     amount[evening] += 4.0
     age[evening & (rng.random(len(rows)) < 0.4)] = np.nan
     p, state, found = pipeline_of(Settings()), State(), list[Finding]()
-    p.adopt(state, Slice("m"), reference)
+    p.slices.adopt(state, Slice("m"), reference)
     for part in np.array_split(np.arange(len(rows)), 10):
         found += feed(p, state, CELL, rows.take(part)).findings
     assert any(f.feature == "amount" and f.severity for f in found) is told

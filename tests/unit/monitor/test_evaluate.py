@@ -23,8 +23,9 @@ from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import Judged, MicroBatch
 from driftd.learn.build import Learning, build
 from driftd.monitor.assignment import DetectorSet
-from driftd.monitor.evaluate import Evaluation, Rules, evaluate_episodes, evaluate_window
-from driftd.monitor.findings import MODEL
+from driftd.monitor.compose import Evaluation, Rules
+from driftd.monitor.evaluate import evaluate_episodes, evaluate_window
+from driftd.monitor.model_findings import MODEL
 from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, stream, without_latency
 

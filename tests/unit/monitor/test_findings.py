@@ -24,7 +24,9 @@ from driftd.ingest.panes import SliceIngest, absorb
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.runtime import learned_of
 from driftd.learn.build import Learning, build
-from driftd.monitor.findings import MODEL, open_fault, so_many
+from driftd.monitor.finding_context import open_fault
+from driftd.monitor.findings import so_many
+from driftd.monitor.model_findings import MODEL
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import OpenChange, Standing
 from tests.unit.core.make import WINDOWS, events, feed, judged, pipeline_of, wide
@@ -273,7 +275,7 @@ def test_a_detection_on_errors_opens_the_channels_episode_and_is_named(
     times = (1000 + np.arange(1000) / PER_SECOND).tolist()
     batch = events(times, rng.normal(size=1000).tolist(), colors(rng, 1000, [0.5, 0.3, 0.2]))
     state = State()
-    p.adopt(state, Slice("m"), build(batch, Learning(bins=5)))
+    p.slices.adopt(state, Slice("m"), build(batch, Learning(bins=5)))
     p.ingest(state, ("t", 0), 1000, Decoded(1000, [batch], []))
     stream = state.partitions["t", 0].streams[Slice("m")]
     absorb(SliceIngest(state.models[Slice("m")].reference), stream, WINDOWS.pane_seconds)
@@ -298,7 +300,7 @@ def test_where_the_evidence_suffices_it_knows_better_than_adwin_since_when(rng: 
     state = State()
     # two weeks, for a shorter reference would speak for hours only
     reference = replace(build(batch.take(np.arange(500)), Learning(bins=5)), first=BEGIN - 14 * 86_400)
-    p.adopt(state, Slice("m"), reference)
+    p.slices.adopt(state, Slice("m"), reference)
     findings = feed(p, state, ("t", 0), batch.take(np.arange(500, n))).findings
     (f,) = (f for f in findings if f.feature == "error" and f.status is DRIFT)
     begun = BEGIN + change / PER_SECOND

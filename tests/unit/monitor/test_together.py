@@ -49,7 +49,7 @@ def settled(
 ) -> tuple[bytes, list[Finding], list[Judgement]]:
     """State, findings and judgements of events that are settled so many at a time; halfway there are ``incidents``."""
     p, state, outcomes = pipeline_of(Settings()), State(), list[Outcome]()
-    p.adopt(state, Slice("m"), reference(days))
+    p.slices.adopt(state, Slice("m"), reference(days))
     rows = events(days, 2, days * DAY, change)
     for low in range(0, EVENTS, at_once):
         if low == EVENTS // 2:

@@ -23,8 +23,8 @@ from driftd.sources import Source
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.compression import Damage, Unreadable, decompress
 from driftd.sources.kafka.records import LegacyFormat, Unpacker
-from driftd.sources.memory import MemorySource
 from tests.contract.kafka_batches import Record, batch, part, sealed
+from tests.stage.memory import MemorySource
 
 ZEROS = bytes(32 << 20)
 BATCHES = b"".join(batch([Record(b"%d" % n, key=b"k", headers=(("h", b"x"),))] * 5, 5 * n, "none") for n in range(4))

@@ -16,7 +16,7 @@ from driftd.core.text import when
 from driftd.monitor import timeline as t
 from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
-from driftd.web import api
+from driftd.web import api, openapi
 from driftd.web.format import number
 from driftd.web.site import answer, request_of
 from tests.stage.judgement import END
@@ -43,7 +43,7 @@ def body(target: str, given: Snapshot | None = None) -> Any:
 
 
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = body(api.DOCUMENT)
+    found: dict[str, Any] = body(openapi.DOCUMENT)
     return found
 
 

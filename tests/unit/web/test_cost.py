@@ -13,7 +13,7 @@ from driftd.cli.ask import model_lines
 from driftd.core.cost import Money, Spend, Spending
 from driftd.metrics.aggregates import ModelCounts
 from driftd.monitor.view import ModelView
-from driftd.web import api
+from driftd.web import openapi
 from driftd.web.cost import money
 from driftd.web.site import answer, request_of
 from tests.stage.snapshot import snapshot
@@ -37,7 +37,7 @@ def body_of(m: ModelView) -> dict[str, Any]:
 
 def test_the_month_its_forecast_and_each_version() -> None:
     body = body_of(VIEW)
-    document = orjson.loads(api.document())
+    document = orjson.loads(openapi.document())
     jsonschema.validate(body, {"$ref": "#/components/schemas/Model", "components": document["components"]})
     cost = body["cost"]
     # nine days and half a day of 5 each, then 20.5 days of 5

@@ -17,7 +17,7 @@ from driftd.judge.experiments.state import Experiment
 from driftd.judge.experiments.verdict import Result, result
 from driftd.metrics.aggregates import ModelCounts, count_lines
 from driftd.monitor.view import ModelView
-from driftd.web import api
+from driftd.web import openapi
 from driftd.web.site import PATHS, answer, request_of
 from tests.stage.snapshot import snapshot
 from tests.unit.judge.experiments.make import PANE, events, rule, run
@@ -54,7 +54,7 @@ def asked(path: str, *results: Result) -> bytes:
 
 def one(*results: Result) -> dict[str, Any]:
     body: dict[str, Any] = orjson.loads(asked("/api/v1/experiment?name=exp", *results))
-    document = orjson.loads(api.document())
+    document = orjson.loads(openapi.document())
     jsonschema.validate(body, {"$ref": "#/components/schemas/OneExperiment", "components": document["components"]})
     return body
 

@@ -17,7 +17,7 @@ from driftd.engine.state import State
 from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.metrics.aggregates import ModelCounts, quality_lines
 from driftd.monitor.view import ModelView
-from driftd.web import api
+from driftd.web import openapi
 from driftd.web.quality import Quantity, cell, quality_of, spelled
 from driftd.web.site import answer, request_of
 from tests.stage.judgement import judgement, scores
@@ -81,7 +81,7 @@ def test_the_api_has_the_shares_that_one_counts(rng: np.random.Generator) -> Non
     of_version = {v["version"]: v["values"]["accuracy"]["value"] for v in q["versions"]}
     assert of_version["1"] == pytest.approx(share_right(batch, slice(200, DAY // SECONDS)))
     assert {c["name"]: c["labels"] for c in q["classes"]}.keys() == {"0", "1"}
-    document = orjson.loads(api.document())
+    document = orjson.loads(openapi.document())
     jsonschema.validate(body, {"$ref": "#/components/schemas/Model", "components": document["components"]})
 
 
@@ -152,7 +152,7 @@ def test_where_labels_end_the_scores_say_how_right_it_should_be(rng: np.random.G
     text = b"".join(line for _, line in quality_lines(m.judgement)).decode()
     assert f'driftd_model_quality_estimate{{model="m",statistic="accuracy"}} {accuracy["value"]:.6g}' in text
     assert "driftd_model_quality{" not in text
-    document = orjson.loads(api.document())
+    document = orjson.loads(openapi.document())
     jsonschema.validate(body, {"$ref": "#/components/schemas/Model", "components": document["components"]})
 
 

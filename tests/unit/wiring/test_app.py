@@ -18,7 +18,7 @@ from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.slice import Slice
-from driftd.engine.daemon import start_models
+from driftd.engine.references import start_models
 from driftd.engine.state import State
 from driftd.engine.store import ReferenceStore
 from driftd.learn.build import Learning, build

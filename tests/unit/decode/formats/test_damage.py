@@ -14,8 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from driftd.config.mapping import mappings_of
-from driftd.config.settings import MappingSection
+from driftd.config.mapping import MappingSection, mappings_of
 from driftd.core.event import Decoded, RecordBatch
 from driftd.decode import Limits, codec_of
 from driftd.ingest.halves import Halves

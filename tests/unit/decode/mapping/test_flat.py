@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from driftd.config.mapping import mappings_of
-from driftd.config.settings import MappingSection
+from driftd.config.mapping import MappingSection, mappings_of
 from driftd.core.errors import ConfigError
 from driftd.core.event import EventBatch, versions
 from driftd.decode import Limits

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from driftd.config.mapping import mappings_of
-from driftd.config.settings import MappingSection
+from driftd.config.mapping import MappingSection, mappings_of
 from driftd.core.event import Decoded, Kind, RejectReason, Schema
 from driftd.decode import Limits, codec_of
 from driftd.decode.mapping.frames import frame_of, with_article

@@ -13,8 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from driftd.cli.sample_lines import yaml_of
-from driftd.config.mapping import mappings_of, mistakes
-from driftd.config.settings import MappingSection
+from driftd.config.mapping import MappingSection, mappings_of, mistakes
 from driftd.config.yamlfile import read
 from driftd.decode import Limits, codec_of
 from driftd.decode.mapping.familiar import NAMES

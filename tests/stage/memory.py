@@ -1,4 +1,4 @@
-"""Records from memory, with a broker's behaviour on command: for tests of the daemon, and for demos."""
+"""Records from memory, with a broker's behaviour on command."""
 
 from __future__ import annotations
 
