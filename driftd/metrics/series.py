@@ -374,8 +374,8 @@ class MetricsSink:
 
     @staticmethod
     def _within(left: int, models: Sequence[_Model]) -> list[int]:
-        """Of at most ``left`` series those of each model, first come first served: what alerts ask for of all of them, then
-        values.
+        """Of at most ``left`` series those of each model, first come first served: first what alerts ask for in all of them,
+        then values.
         """
         shares = []
         for model in models:
