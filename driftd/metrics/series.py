@@ -374,9 +374,7 @@ class MetricsSink:
 
     @staticmethod
     def _within(left: int, models: Sequence[_Model]) -> list[int]:
-        """Of at most ``left`` series those of each model, first come first served: first what alerts ask for in all of them,
-        then values.
-        """
+        """At most ``left`` series, shared out first come first served: for all models what alerts ask for, then values."""
         shares = []
         for model in models:
             shares.append(min(model.wanted - model.values, left))
