@@ -374,7 +374,7 @@ class MetricsSink:
 
     @staticmethod
     def _within(left: int, models: Sequence[_Model]) -> list[int]:
-        """At most ``left`` series, shared out first come first served: for all models what alerts ask for, then values."""
+        """At most ``left`` series, first come first served: what alerts ask for of all models, then their values."""
         shares = []
         for model in models:
             shares.append(min(model.wanted - model.values, left))
