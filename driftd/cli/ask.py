@@ -207,7 +207,8 @@ def _segments(segments: Sequence[Mapping[str, Any]], now: float) -> Iterator[str
     """Those that have changed, the largest change first; and how right the model is in each."""
     from driftd.core.text import plural  # noqa: PLC0415
     from driftd.web.format import NBSP  # noqa: PLC0415
-    from driftd.web.quality import Quantity, cell  # noqa: PLC0415
+    from driftd.web.quality import Quantity  # noqa: PLC0415
+    from driftd.web.quality_card import cell  # noqa: PLC0415
 
     changed = [s for s in segments if s["status"] in {"page", "ticket"}]
     for s in changed:
@@ -226,7 +227,8 @@ def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:
     """How right the model is, in the last 24 hours in which labels came, and usually."""
     from driftd.core.text import when  # noqa: PLC0415
     from driftd.web.format import NBSP  # noqa: PLC0415
-    from driftd.web.quality import Quantity, cell  # noqa: PLC0415
+    from driftd.web.quality import Quantity  # noqa: PLC0415
+    from driftd.web.quality_card import cell  # noqa: PLC0415
 
     if q is None:
         return

@@ -95,7 +95,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
     """What the broker says. Raises ConfigError without broker or topic."""
     from driftd.core.errors import SourceError  # noqa: PLC0415
     from driftd.sources.kafka.source import check_topics  # noqa: PLC0415
-    from driftd.wiring.app import kafka_settings  # noqa: PLC0415
+    from driftd.wiring.kafka import kafka_settings  # noqa: PLC0415
 
     settings = kafka_settings(loaded.settings)
     try:
@@ -143,7 +143,8 @@ def models(settings: Settings) -> dict[str, Any]:
     from driftd.core.slice import Slice  # noqa: PLC0415
     from driftd.learn.remarks import remarks, unknown_channels  # noqa: PLC0415
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
-    from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
+    from driftd.wiring.app import pipeline_of, references_of  # noqa: PLC0415
+    from driftd.wiring.detectors import chooser  # noqa: PLC0415
 
     references, pipeline, told = references_of(settings), pipeline_of(settings), _answers(settings)
     configured = {m.name: m for m in settings.models}
@@ -208,7 +209,7 @@ def _answers(settings: Settings) -> dict[str, Answers]:
 def _unsaid(settings: Settings, model: Model | None) -> Iterator[str]:
     """That a kind was chosen, and not how much is learned."""
     from driftd.core.reference import ReferenceKind  # noqa: PLC0415
-    from driftd.wiring.app import LEARN_EVENTS, kind_of  # noqa: PLC0415
+    from driftd.wiring.models import LEARN_EVENTS, kind_of  # noqa: PLC0415
 
     said = [settings.learning.events, settings.learning.seconds]
     said += [] if model is None else [model.reference.events, model.reference.seconds]
@@ -249,7 +250,7 @@ def _reference(settings: Settings, model: Model | None, reference: Reference | N
             "last": reference.last,
             "source": reference.source,
         }
-    from driftd.wiring.app import model_settings  # noqa: PLC0415
+    from driftd.wiring.models import model_settings  # noqa: PLC0415
 
     wanted = model_settings(settings, model)
     grows = wanted.grow_seconds is not None

@@ -168,7 +168,8 @@ def configured(
     loaded: Loaded, events: Events | Stretches, every_window: bool, *, learn: bool, fresh: bool = False
 ) -> Configured:
     from driftd.replay.drivers import Configured  # noqa: PLC0415
-    from driftd.wiring.app import limits_of, pipeline_of, references_of  # noqa: PLC0415
+    from driftd.wiring.app import pipeline_of, references_of  # noqa: PLC0415
+    from driftd.wiring.decoding import limits_of  # noqa: PLC0415
 
     settings = learn_all(loaded.settings) if learn else without_paths(loaded.settings) if fresh else loaded.settings
     codec = events.codec_within(limits_of(loaded.settings))
@@ -235,7 +236,7 @@ def _on_spark(
     from driftd.spark import whole  # noqa: PLC0415  an extra
     from driftd.spark.session import session  # noqa: PLC0415
     from driftd.spark.source import SparkEvents, read_parquet  # noqa: PLC0415
-    from driftd.wiring.app import limits_of  # noqa: PLC0415
+    from driftd.wiring.decoding import limits_of  # noqa: PLC0415
 
     limits = limits_of(whole(loaded.settings))
     spark = click.get_current_context().with_resource(session(master))
@@ -246,7 +247,8 @@ def open_source(loaded: Loaded, file: str | None, topics: tuple[str, ...], given
     """The file, or the range of topics, that the options name."""
     if (file is None) == (not topics):
         raise click.UsageError("expected either --events FILE or --topic TOPIC")
-    from driftd.wiring.app import kafka_settings, limits_of  # noqa: PLC0415
+    from driftd.wiring.decoding import limits_of  # noqa: PLC0415
+    from driftd.wiring.kafka import kafka_settings  # noqa: PLC0415
 
     begin, end = given.pop("from_"), given.pop("to")
     limits = limits_of(loaded.settings)
@@ -316,7 +318,8 @@ def _labels(exit_after: bool, speed: float | None, listen: str) -> int:
     from driftd.data import flights  # noqa: PLC0415
     from driftd.data.scene import Flights  # noqa: PLC0415
     from driftd.replay import drivers  # noqa: PLC0415
-    from driftd.wiring.app import limits_of, pipeline_of  # noqa: PLC0415
+    from driftd.wiring.app import pipeline_of  # noqa: PLC0415
+    from driftd.wiring.decoding import limits_of  # noqa: PLC0415
 
     loaded = config.load(flights.labels_config(), env={}, flags={"http.listen": config.Flag("--listen", listen)})
     events = Flights(limits_of(loaded.settings))

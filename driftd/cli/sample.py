@@ -68,7 +68,7 @@ class Tried:
         from driftd.decode.json.codec import EventsCodec  # noqa: PLC0415
         from driftd.decode.mapping.propose import unread  # noqa: PLC0415
         from driftd.ingest.halves import Halves  # noqa: PLC0415
-        from driftd.wiring.app import limits_of  # noqa: PLC0415
+        from driftd.wiring.decoding import limits_of  # noqa: PLC0415
 
         batches, halves = [batch for _, batch in records], Halves()
         of_json = all(isinstance(codec, EventsCodec) for codec, _ in records)
@@ -250,7 +250,8 @@ def _accepted(decoded: Decoded) -> int:
 def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, RecordBatch]]:
     """The first records of the file, or of the topic of that name."""
     from driftd.sources import Gap  # noqa: PLC0415
-    from driftd.wiring.app import kafka_settings, limits_of  # noqa: PLC0415
+    from driftd.wiring.decoding import limits_of  # noqa: PLC0415
+    from driftd.wiring.kafka import kafka_settings  # noqa: PLC0415
 
     limits = limits_of(loaded.settings)
     events: Any

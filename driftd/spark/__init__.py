@@ -27,7 +27,8 @@ from driftd.replay.drivers import Configured, Replayed
 from driftd.sources.files.stream import Progress
 from driftd.spark.session import SUBMITTED, session
 from driftd.spark.source import WAVE_BYTES, SparkEvents, read_parquet
-from driftd.wiring.app import limits_of, pipeline_of, references_of
+from driftd.wiring.app import pipeline_of, references_of
+from driftd.wiring.decoding import limits_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

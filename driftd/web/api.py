@@ -49,6 +49,7 @@ from driftd.web.bodies import (
 from driftd.web.cost import cost_of
 from driftd.web.effects import effects
 from driftd.web.episodes import episodes, finding_line
+from driftd.web.estimated import estimated_of
 from driftd.web.experiments import every
 from driftd.web.facts import channel_line, channel_lines, fleet_headline, silence_in_words
 from driftd.web.format import share
@@ -69,7 +70,7 @@ from driftd.web.objectives import objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import limits, partitions, refused, rejected
 from driftd.web.pages.values import spell_value
-from driftd.web.quality import estimated_of, quality_of
+from driftd.web.quality import quality_of
 from driftd.web.runbook import in_text
 from driftd.web.segments import fleet_lines, segment_lines, whole_line
 from driftd.web.series import Stretch, Values, now_of, usual_of

@@ -8,11 +8,12 @@ from driftd.web.acts import ActLine
 from driftd.web.cost import ModelCost
 from driftd.web.effects import Effect
 from driftd.web.episodes import Episode, FindingLine
+from driftd.web.estimated import EstimatedQuality
 from driftd.web.experiments import Experiment
 from driftd.web.facts import ChannelLine, ModelLine
 from driftd.web.incidents import EntryLine, ExampleLine, IncidentLine, Nearby, PartLine
 from driftd.web.objectives import ObjectiveLine
-from driftd.web.quality import EstimatedQuality, ModelQuality
+from driftd.web.quality import ModelQuality
 from driftd.web.segments import SegmentLine
 from driftd.web.sizes import Sizes
 

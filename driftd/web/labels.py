@@ -14,7 +14,8 @@ from driftd.core.text import duration, when
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.format import share
-from driftd.web.quality import HEADLINES, USUAL, cell, quality_of
+from driftd.web.quality import HEADLINES, USUAL, quality_of
+from driftd.web.quality_card import cell
 
 QUANTILES: Final = (0.5, 0.9)
 

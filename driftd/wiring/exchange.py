@@ -16,8 +16,8 @@ import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError, StateError
 from driftd.core.slice import Slice
-from driftd.engine.exchange.member import Saved
 from driftd.engine.exchange.messages import Address, Forget, Given, Message, Plan, Read, bundles, encode, key_of, small
+from driftd.engine.exchange.topics import Saved
 from driftd.engine.parts import part_name
 from driftd.sinks.kafka import Sender
 from driftd.sources.kafka.lookout import Lookout

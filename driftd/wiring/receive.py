@@ -25,7 +25,8 @@ from driftd.sources.kafka.library_log import listen_to_library
 from driftd.sources.kafka.topics import check_topics
 from driftd.web.guard import is_loopback
 from driftd.web.httpd import RouteServer, ServerLimits
-from driftd.wiring.app import kafka_settings, limits_of
+from driftd.wiring.decoding import limits_of
+from driftd.wiring.kafka import kafka_settings
 
 log = logging.getLogger("driftd")
 

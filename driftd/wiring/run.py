@@ -38,7 +38,9 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sinks import log as logs
 from driftd.web import HEALTHY_SECONDS, HttpServer, Views, nobody_acts
-from driftd.wiring.app import kafka_settings, pipeline_of, redaction_of, references_of
+from driftd.wiring.app import pipeline_of, references_of
+from driftd.wiring.decoding import redaction_of
+from driftd.wiring.kafka import kafka_settings
 
 if TYPE_CHECKING:
     from driftd.wiring.members import Outfit

@@ -155,7 +155,8 @@ def driftd(bootstrap: str, topic: str, events: int, adwin: bool = False) -> floa
     from driftd.engine.store import CheckpointFile
     from driftd.engine.timing import Clock, Timing
     from driftd.sources.kafka.source import KafkaSource
-    from driftd.wiring.app import kafka_settings, pipeline_of
+    from driftd.wiring.app import pipeline_of
+    from driftd.wiring.kafka import kafka_settings
     from driftd.wiring.run import reporter_of
 
     given = {

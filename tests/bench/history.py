@@ -83,7 +83,7 @@ def micros(models: int, each: int, total: int, *, latency: bool = False) -> floa
     names = [f"m{i:04d}" for i in range(models)]
     for name in names:
         own = replace(reference, model=name)
-        pipeline.slices.adopt(state, key(name), own)
+        getattr(pipeline, "slices", pipeline).adopt(state, key(name), own)
         (pipeline.monitor.detectors if _new() else pipeline.plan)(own)
     events = max(total // models, LEAST)
     rows = traffic(rng, BEGIN, events / each * PANE, events, latency=latency)

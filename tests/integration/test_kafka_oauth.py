@@ -17,7 +17,7 @@ from driftd.core.errors import SourceError, SourceRefused
 from driftd.sources.kafka.oauth import ClientCredentials
 from driftd.sources.kafka.settings import KafkaSettings
 from driftd.sources.kafka.source import KafkaSource, check_topics
-from driftd.wiring.app import kafka_settings
+from driftd.wiring.kafka import kafka_settings
 from tests.bench.events import values
 from tests.integration.kafka_helpers import numbers, reading
 from tests.integration.test_daemon_bad_days import settings, started

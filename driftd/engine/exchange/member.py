@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -20,19 +20,10 @@ from driftd.core.text import clean, printable
 from driftd.engine.daemon import Daemon
 from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
-from driftd.engine.exchange.messages import (
-    Address,
-    Bundle,
-    Forget,
-    Given,
-    Message,
-    Panes,
-    Plan,
-    Rows,
-    decode,
-)
+from driftd.engine.exchange.messages import Address, Bundle, Forget, Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.exchange.topics import Exchange
 from driftd.engine.forget import removal
 from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.parts import Known, names_in, shorten, whole
@@ -45,7 +36,6 @@ from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
 
 log = logging.getLogger("driftd.daemon")
-
 MOST_WAITING: Final = 40
 """Records of the panes topic that wait for a member before it reads no more events. In a backlog a record has what
 somebody has read in a poll, a few thousand events."""
@@ -54,59 +44,6 @@ TURNS: Final = 2
 """Checkpoints until what was forgotten has left the state topic: two versions of each take turns."""
 SOON_SECONDS: Final = 0.02
 """Between two looks at the plans topic while something is waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What was saved under a name, and its parts by their names (driftd.engine.parts)."""
-
-    payload: bytes
-    parts: Mapping[str, bytes]
-
-
-class Exchange(Protocol):
-    """The topics that the members of a group share."""
-
-    @property
-    def owners(self) -> int:
-        """Partitions of the panes topic; SourceError where that is not known."""
-        ...
-
-    def owner_of(self, model: str) -> int:
-        """The partition of the panes topic that a model's messages go to."""
-        ...
-
-    def send(self, messages: Iterable[Message]) -> None:
-        """To whom it may concern; messages of one source arrive in order."""
-        ...
-
-    def hear(self, *, to_end: bool) -> Iterable[bytes]:
-        """What has come in the plans topic since it was last asked; ``to_end``: all that was sent before now."""
-        ...
-
-    def forget(self, model: str) -> None:
-        """Takes the model's plans out of the plans topic, as far as they have been heard, and what was given."""
-        ...
-
-    def load(self, names: Collection[str]) -> Mapping[str, Saved]:
-        """What was last saved under each of the names, by whoever had the greatest epoch."""
-        ...
-
-    def save(self, name: str, epoch: int, payload: bytes, fresh: Mapping[str, bytes], named: Collection[str]) -> int:
-        """``named``: the parts that belong to it, of which all but the ``fresh`` ones were saved under this name and
-        epoch before. The bytes that were written.
-        """
-        ...
-
-    def troubles(self) -> Collection[str]:
-        """What is wrong with the topics, and what helps, as far as it is known; waits for nothing."""
-        ...
-
-    def flush(self) -> None:
-        """Raises ExchangeFailed where something that was sent or saved did not arrive."""
-        ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from driftd.web.acts import act_lines, answers_of
 from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
 from driftd.web.cost import cost_of, money
 from driftd.web.episodes import Episode, episodes
+from driftd.web.estimated import estimated_of
 from driftd.web.experiments import experiments_of
 from driftd.web.facts import ChannelLine, channel_lines, silence_in_words
 from driftd.web.format import number, times
@@ -27,7 +28,7 @@ from driftd.web.incidents import open_lines
 from driftd.web.labels import label_line
 from driftd.web.objectives import objective_charts, objective_lines
 from driftd.web.pages.frame import Request, render
-from driftd.web.quality import cell, estimated_of, quality_card
+from driftd.web.quality_card import cell, quality_card
 from driftd.web.segments import segment_lines, whole_line
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
 

@@ -17,7 +17,7 @@ from driftd.config.describe import Setting, settings
 from driftd.config.secrets import IN_FILES
 from driftd.core.errors import DriftdError
 from driftd.web import webconfig
-from driftd.wiring.app import kafka_settings
+from driftd.wiring.kafka import kafka_settings
 
 CANARY: Final = "tweety-9f3c-and-sylvester"
 NUMBER: Final = "90210773"

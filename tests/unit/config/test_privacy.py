@@ -8,7 +8,7 @@ import pytest
 
 from driftd import config
 from driftd.core.errors import ConfigError
-from driftd.wiring.app import limits_of
+from driftd.wiring.decoding import limits_of
 
 KEY = "0123456789abcdef"
 

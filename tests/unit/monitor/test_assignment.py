@@ -24,7 +24,7 @@ from driftd.detectors.psi import PSI
 from driftd.judge.budget import false_alarms
 from driftd.learn.build import Learning, build
 from driftd.monitor.assignment import VALUES_PER_FALSE_ALARM, Detector, DetectorSet
-from driftd.wiring.app import chooser
+from driftd.wiring.detectors import chooser
 from tests.unit.core.make import choose, stream, without_latency
 
 REFERENCE = build(without_latency(stream(np.random.default_rng(7), 400)), Learning(bins=5))

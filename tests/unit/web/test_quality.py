@@ -18,7 +18,8 @@ from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.metrics.aggregates import ModelCounts, quality_lines
 from driftd.monitor.view import ModelView
 from driftd.web import openapi
-from driftd.web.quality import Quantity, cell, quality_of, spelled
+from driftd.web.quality import Quantity, quality_of
+from driftd.web.quality_card import cell, spelled
 from driftd.web.site import answer, request_of
 from tests.stage.judgement import judgement, scores
 from tests.stage.snapshot import snapshot, view

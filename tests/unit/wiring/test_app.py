@@ -22,14 +22,10 @@ from driftd.engine.references import start_models
 from driftd.engine.state import State
 from driftd.engine.store import ReferenceStore
 from driftd.learn.build import Learning, build
-from driftd.wiring.app import (
-    PAGE_AFTER_SECONDS,
-    hasher_of,
-    kafka_settings,
-    limits_of,
-    pipeline_of,
-    references_of,
-)
+from driftd.wiring.app import pipeline_of, references_of
+from driftd.wiring.decoding import hasher_of, limits_of
+from driftd.wiring.kafka import kafka_settings
+from driftd.wiring.models import PAGE_AFTER_SECONDS
 from tests.unit.core.make import stream
 
 DAY = 86_400.0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftd.engine.exchange.member import Saved
+from driftd.engine.exchange.topics import Saved
 from driftd.engine.parts import part_name
 from driftd.sources.kafka.tail import Kept
 from driftd.wiring import exchange

@@ -14,7 +14,7 @@ from driftd.decode import Limits, codec_of, format_names, pairs
 from driftd.decode.mapping.spec import FeatureSource, Mappings, RecordMapping
 from driftd.decode.recognise import recognised
 from driftd.sources.registry import HttpRegistry, basic
-from driftd.wiring.app import limits_of
+from driftd.wiring.decoding import limits_of
 from driftd.wiring.members import _require_whole_records
 from tests.unit.decode.formats.make import batch, kserve
 from tests.unit.decode.make import m, only, records
