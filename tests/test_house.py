@@ -48,7 +48,6 @@ LONGER: Final = frozenset(
         "metrics/series",
         "monitor/growing",
         "monitor/model",
-        "monitor/timeline",
         "sources/kafka/patches",
     }
 )

@@ -9,16 +9,20 @@ from driftd.generate.grafana import RUNBOOKS, SOURCE, Json, Row, placed
 
 
 def dashboard() -> str:
-    """deploy/grafana/dashboards/driftd.json."""
+    """deploy/grafana/dashboards/driftd.json. Folded: what has data only where it was configured, or events say it."""
     rows = [
         Row("All models", rows_models.all_models()),
         Row("Can a page be trusted?", rows_models.trust()),
         Row("Model $model", rows_model.model()),
         Row("Feature $feature of $model", rows_model.feature()),
-        Row("How right $model is", rows_model.performance()),
-        Row("Segments of $model", rows_segments.segments()),
         Row("Service of $model", rows_model.service()),
         Row("driftd itself", rows_driftd.driftd()),
+        Row("Evidence and chosen detectors: $feature of $model", rows_model.detectors(), folded=True),
+        Row("Latency and cost of $model", rows_model.latency_and_cost(), folded=True),
+        Row("How right $model is", rows_model.performance(), folded=True),
+        Row("Labels of $model that come later", rows_model.later_labels(), folded=True),
+        Row("Segments of $model", rows_segments.segments(), folded=True),
+        Row("Experiments of $model", rows_model.experiments(), folded=True),
     ]
     return json.dumps({**_frame(), "panels": placed(rows)}, indent=2) + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
 Json = dict[str, Any]
@@ -49,8 +50,11 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """``folded``: its panels ask for nothing until somebody opens it."""
+
     title: str
     panels: Iterable[Panel]
+    folded: bool = False
 
 
 def suffix(unit: str) -> str:
@@ -279,17 +283,23 @@ def table(
 
 
 def placed(rows: Iterable[Row]) -> list[Json]:
-    """All panels with their ids and places: rows below each other, panels from left to right as they fit."""
+    """All panels with their ids and places: rows below each other, panels from left to right as they fit. Those of a
+    folded row are within it, as Grafana keeps them.
+    """
     out: list[Json] = []
+    number = count(1)
     y = 0
     for row in rows:
         place = {"h": 1, "w": 24, "x": 0, "y": y}
-        out.append({"id": 0, "type": "row", "title": row.title, "collapsed": False, "gridPos": place, "panels": []})
-        x, y, height = 0, y + 1, 0
+        head = {"type": "row", "title": row.title, "collapsed": row.folded, "gridPos": place, "panels": []}
+        out.append({**head, "id": next(number)})
+        panels = out[-1]["panels"] if row.folded else out
+        x, below, height = 0, y + 1, 0
         for one in row.panels:
             if x + one.width > 24:
-                x, y, height = 0, y + height, 0
-            out.append({**one.json, "gridPos": {"h": one.height, "w": one.width, "x": x, "y": y}})
+                x, below, height = 0, below + height, 0
+            at = {"h": one.height, "w": one.width, "x": x, "y": below}
+            panels.append({**one.json, "gridPos": at, "id": next(number)})
             x, height = x + one.width, max(height, one.height)
-        y += height
-    return [{**json, "id": i} for i, json in enumerate(out, start=1)]
+        y = y + 1 if row.folded else below + height
+    return out

@@ -9,6 +9,7 @@ from driftd.generate.grafana import Panel, lines, stat
 
 YES_NO: Final = (("no", None), ("yes", None))
 MUST: Final = ("red", (1, "green"))
+NOT_USED: Final = ("driftd_events_rejected_total", "driftd_events_dropped_total", "driftd_events_late_total")
 
 
 def driftd() -> Iterator[Panel]:
@@ -80,6 +81,7 @@ def driftd() -> Iterator[Panel]:
         "Records that are not usable events, and events that were not monitored or came too late, per second; "
         "docs/events.md and docs/metrics.md explain the reasons.",
         [
+            (" + ".join("sum " + per_second.format(metric) for metric in NOT_USED), "all"),
             ("sum by (reason) " + per_second.format("driftd_events_rejected_total") + " > 0", "{{reason}}"),
             ("sum by (reason) " + per_second.format("driftd_events_dropped_total") + " > 0", "dropped: {{reason}}"),
             ("sum by (reason) " + per_second.format("driftd_events_late_total") + " > 0", "late: {{reason}}"),

@@ -40,8 +40,8 @@ def model() -> Iterator[Panel]:
     )
     yield stat(
         "Learned",
-        "Share of the reference collected so far. No data once the model is judged.",
-        f"max(driftd_model_learning_ratio{MODEL})",
+        "Share of the reference collected so far. 1 once the model is judged.",
+        f"max(driftd_model_learning_ratio{MODEL}) or max(driftd_model_status{MODEL} != bool 1)",
         unit="percentunit",
     )
     yield stat(
@@ -125,25 +125,16 @@ def feature() -> Iterator[Panel]:
             (f"max by (statistic) (driftd_feature_value{FEATURE})", "{{statistic}}"),
             (f"max by (statistic) (driftd_feature_value_reference{FEATURE})", "reference, {{statistic}}"),
         ],
-        size=(24, 8),
+        size=(16, 8),
         least=None,
         runbooks=["DriftdFeatureDrift"],
-    )
-    yield lines(
-        "Evidence: judge and threshold",
-        "Nats. The threshold (dashed) follows from the budget. No data where the judge keeps no evidence: then the "
-        "channel makes tickets by its window statistics.",
-        _with_threshold("driftd_feature_evidence", "evidence", "threshold"),
-        size=(16, 7),
-        unit=suffix("nats"),
-        runbooks=["DriftdModelDrift"],
     )
     yield stat(
         "Pages or tickets",
         "Whether an episode of this channel pages. Tickets only: its values follow each other and too few seasons are "
         "known, or the reference is too short.",
         f"max(driftd_feature_may_page{FEATURE})",
-        size=(4, 7),
+        size=(4, 8),
         colors=("text",),
         names=(("tickets only", "yellow"), ("pages", "green")),
         runbooks=["DriftdFeatureDrift"],
@@ -154,7 +145,7 @@ def feature() -> Iterator[Panel]:
         "independent one.",
         f"max(driftd_feature_inflation_ratio{FEATURE})",
         unit=TIMES,
-        size=(4, 7),
+        size=(4, 8),
         colors=("green", (1.5, "yellow")),
         runbooks=["DriftdFeatureDrift"],
     )
@@ -180,6 +171,19 @@ def feature() -> Iterator[Panel]:
         size=(12, 8),
         unit="percentunit",
         runbooks=[fault.alert for fault in faults().values()],
+    )
+
+
+def detectors() -> Iterator[Panel]:
+    """What is there for some channels alone: evidence of independent and seasonal ones, detectors that were chosen."""
+    yield lines(
+        "Evidence: judge and threshold",
+        "Nats. The threshold (dashed) follows from the budget. No data where the judge keeps no evidence: then the "
+        "channel makes tickets by its window statistics.",
+        _with_threshold("driftd_feature_evidence", "evidence", "threshold"),
+        size=(24, 7),
+        unit=suffix("nats"),
+        runbooks=["DriftdModelDrift"],
     )
     shapes = [name for name in in_order() if not is_fault(name) and not is_sequential(name)]
     for name in sorted(shapes, key=lambda name: not registry()[name].default_for):
@@ -255,40 +259,13 @@ def service() -> Iterator[Panel]:
     def rate(metric: str) -> str:
         return f'sum(rate({metric}{{model="$model"}}[$__rate_interval]))'
 
-    latency = 'sum by (le) (rate(driftd_prediction_latency_seconds_bucket{model="$model"}[$__rate_interval]))'
     yield lines(
         "Predictions",
         "Prediction events that driftd accepted, per second.",
         [(rate("driftd_predictions_total"), "predictions"), (rate("driftd_labels_total"), "labels")],
-        size=(8, 8),
+        size=(12, 8),
         unit="eps",
         runbooks=["DriftdNoData", "DriftdModelSilent"],
-    )
-    joins = 'sum by (outcome) (rate(driftd_{}_joins_total{{model="$model"}}[$__rate_interval])) > 0'
-    yield lines(
-        "Labels that come later",
-        "Labels that came alone and predictions that wait for one, by what became of them; docs/labels.md.",
-        [(joins.format("label"), "label {{outcome}}"), (joins.format("prediction"), "prediction {{outcome}}")],
-        size=(8, 8),
-        unit="eps",
-        runbooks=["DriftdLabelsStopped"],
-    )
-    delay = 'sum by (le) (rate(driftd_label_delay_seconds_bucket{model="$model"}[$__rate_interval]))'
-    yield lines(
-        "Label delay",
-        "Quantiles of the time from a prediction to its label, of labels that were joined.",
-        [(f"histogram_quantile({q}, {delay})", f"p{q * 100:g}") for q in (0.5, 0.9, 0.99)],
-        size=(8, 8),
-        unit="s",
-        runbooks=["DriftdLabelsStopped"],
-    )
-    yield lines(
-        "Label coverage",
-        "Share of predictions that got a label, of those that have one or are beyond labels.horizon_seconds.",
-        [('max by (model) (driftd_label_coverage_ratio{model=~"$model"})', "labelled")],
-        size=(8, 8),
-        unit="percentunit",
-        runbooks=["DriftdLabelsStopped"],
     )
     yield lines(
         "Errors",
@@ -298,10 +275,14 @@ def service() -> Iterator[Panel]:
             (f"{rate('driftd_prediction_errors_total')} / {rate('driftd_predictions_total')}", "errors"),
             ('max by (model) (driftd_slo_error_budget_ratio{model=~"$model"})', "budget threshold"),
         ],
-        size=(8, 8),
+        size=(12, 8),
         unit="percentunit",
         runbooks=["DriftdErrorBudgetBurnFast", "DriftdErrorBudgetBurnSlow"],
     )
+
+
+def latency_and_cost() -> Iterator[Panel]:
+    latency = 'sum by (le) (rate(driftd_prediction_latency_seconds_bucket{model="$model"}[$__rate_interval]))'
     yield lines(
         "Latency",
         "Quantiles of the latency that the events state.",
@@ -333,6 +314,38 @@ def service() -> Iterator[Panel]:
         [(f"{spent} / on (version) group_left () ({events} - {failed})", "{{version}}, {{currency}}")],
         size=(8, 8),
     )
+
+
+def later_labels() -> Iterator[Panel]:
+    joins = 'sum by (outcome) (rate(driftd_{}_joins_total{{model="$model"}}[$__rate_interval])) > 0'
+    yield lines(
+        "Labels that come later",
+        "Labels that came alone and predictions that wait for one, by what became of them; docs/labels.md.",
+        [(joins.format("label"), "label {{outcome}}"), (joins.format("prediction"), "prediction {{outcome}}")],
+        size=(8, 8),
+        unit="eps",
+        runbooks=["DriftdLabelsStopped"],
+    )
+    delay = 'sum by (le) (rate(driftd_label_delay_seconds_bucket{model="$model"}[$__rate_interval]))'
+    yield lines(
+        "Label delay",
+        "Quantiles of the time from a prediction to its label, of labels that were joined.",
+        [(f"histogram_quantile({q}, {delay})", f"p{q * 100:g}") for q in (0.5, 0.9, 0.99)],
+        size=(8, 8),
+        unit="s",
+        runbooks=["DriftdLabelsStopped"],
+    )
+    yield lines(
+        "Label coverage",
+        "Share of predictions that got a label, of those that have one or are beyond labels.horizon_seconds.",
+        [('max by (model) (driftd_label_coverage_ratio{model=~"$model"})', "labelled")],
+        size=(8, 8),
+        unit="percentunit",
+        runbooks=["DriftdLabelsStopped"],
+    )
+
+
+def experiments() -> Iterator[Panel]:
     mine = 'model=~"$model"'
     yield lines(
         "Variants: verdicts",
@@ -344,7 +357,7 @@ def service() -> Iterator[Panel]:
                 "{{experiment}} {{challenger}} {{metric}}",
             )
         ],
-        size=(8, 8),
+        size=(12, 8),
         runbooks=["DriftdChallengerWorse"],
     )
     yield lines(
@@ -356,7 +369,7 @@ def service() -> Iterator[Panel]:
                 "{{experiment}} {{variant}}",
             )
         ],
-        size=(8, 8),
+        size=(12, 8),
         unit="eps",
         runbooks=["DriftdSampleRatioBroken"],
     )

@@ -21,7 +21,11 @@ from tests.servers.prometheus import Exposition, StartPrometheus, wait_until
 
 PATH: Final = DEPLOY / "grafana" / "dashboards" / "driftd.json"
 DASHBOARD: Final[dict[str, Any]] = json.loads(PATH.read_text())
-PANELS: Final = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+ALL: Final[list[dict[str, Any]]] = [one for top in DASHBOARD["panels"] for one in (top, *top.get("panels", ()))]
+"""With those within folded rows."""
+PANELS: Final = [panel for panel in ALL if panel["type"] != "row"]
+OPEN: Final = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+"""Those that are seen without opening a row."""
 VARIABLES: Final = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
 QUERIES: Final = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
 UNITS: Final = {"short", "percentunit", "s", "eps", "suffix: ×", "suffix: nats", "suffix: reference sd"}
@@ -110,20 +114,31 @@ def test_links_of_alerts_lead_here_with_variables_that_exist() -> None:
 
 
 def test_ids_and_titles_are_unique() -> None:
-    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    ids = [panel["id"] for panel in ALL]
     assert len(ids) == len(set(ids))
     titles = [panel["title"] for panel in PANELS]
     assert len(titles) == len(set(titles))
 
 
 def test_panels_do_not_overlap_and_fit_the_width() -> None:
-    taken: dict[tuple[int, int], str] = {}
-    for panel in DASHBOARD["panels"]:
-        place = panel["gridPos"]
-        assert place["x"] + place["w"] <= 24, panel["title"]
-        for x in range(place["x"], place["x"] + place["w"]):
-            for y in range(place["y"], place["y"] + place["h"]):
-                assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+    for beside in (DASHBOARD["panels"], *(top["panels"] for top in DASHBOARD["panels"] if top.get("panels"))):
+        taken: dict[tuple[int, int], str] = {}
+        for panel in beside:
+            place = panel["gridPos"]
+            assert place["x"] + place["w"] <= 24, panel["title"]
+            for x in range(place["x"], place["x"] + place["w"]):
+                for y in range(place["y"], place["y"] + place["h"]):
+                    assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+
+
+def test_a_folded_row_holds_its_panels_and_an_open_one_is_followed_by_them() -> None:
+    rows = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
+    assert {row["title"].split(" $")[0] for row in rows if not row["collapsed"]} >= {
+        "Model",
+        "Feature",
+        "driftd itself",
+    }
+    assert all(bool(row["panels"]) == row["collapsed"] for row in rows)
 
 
 @each_panel
@@ -173,7 +188,7 @@ def test_query_keeps_to_what_exists(title: str, query: str) -> None:
     assert metrics_in(query) <= METRICS.keys() | histogram, title
     assert set(re.findall(r"\b(?:driftd|model|partition):[\w:]+", query)) <= recorded()
     assert set(re.findall(r"\$(\w+)", query)) <= VARIABLES.keys() | {"__rate_interval"}
-    assert re.findall(r"\[(.*?)\]", query) in ([], ["30d"], ["1h"] * 3, ["$__rate_interval"], ["$__rate_interval"] * 2)
+    assert re.findall(r"\[(.*?)\]", query) in ([], ["30d"], ["1h"] * 3, *(["$__rate_interval"] * n for n in (1, 2, 3)))
 
 
 def test_provisioning_leads_to_the_folder_and_data_source_that_compose_mounts() -> None:

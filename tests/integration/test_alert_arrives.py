@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.bench.events import values
+from tests.deploy.test_dashboard import OPEN
 from tests.rules.quick import quick_alertmanager, quick_rules
 from tests.servers.kafka import Broker
 from tests.servers.prometheus import StartAlertmanager, StartPrometheus, serving_webhook
@@ -71,6 +73,12 @@ def daemon(kafka: Broker, tmp_path: Path) -> Iterator[tuple[DriftdProcess, str]]
         process.kill9()
 
 
+def queries_of(panel: Mapping[str, Any]) -> Iterator[str]:
+    values = {"$__rate_interval": "10s", "$model": MODEL, "$feature": "distance"}
+    for target in panel["targets"]:
+        yield re.sub(r"\$\w+", lambda found: values[found.group()], target["expr"])
+
+
 def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
     kafka: Broker,
     daemon: tuple[DriftdProcess, str],
@@ -123,6 +131,17 @@ def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
         assert page["labels"]["page"] == "1"
         described = page["annotations"]["description"]
         assert re.search(r"distance \((range|unit|level)\) since 23 Nov \d\d:\d\d", described)
+
+        empty = [*OPEN]
+
+        def all_show_something() -> bool:
+            empty[:] = [panel for panel in empty if not any(map(prometheus.query, queries_of(panel)))]
+            return not empty
+
+        try:
+            wait_for(all_show_something, "data in every panel of the dashboard that is open")
+        except TimeoutError:
+            pytest.fail(f"empty by default: {[panel['title'] for panel in empty]}")
 
         kafka.produce(topic, events[AGAIN])
         driftd.wait_received(AGAIN.stop)
