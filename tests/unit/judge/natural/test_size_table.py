@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from driftd.judge.natural.calendar import bad_hours
 from driftd.judge.natural.changes import CHANGES, EXACT, SIZES, Change, OwnSize, OwnSizes
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
@@ -121,3 +122,24 @@ def test_errors_of_prediction_page_by_what_they_exceed_the_worst_natural_hours()
         row = reference.rows["prediction_error"]
         pages.append(sizes_of(learned).least(CHANGES.index(Change.ERRORS), row, page=True))
     assert 0.2 < pages[0] < 0.35 < pages[1]
+
+
+def test_a_few_days_do_not_tell_how_wrong_a_model_is_on_other_days_where_its_hours_differ() -> None:
+    """All day, by a half: the world's where one day is known, of which some hours were bad; a fault where a week is, or
+    where errors do not depend on the hour.
+    """
+    of_the_world = {}
+    for days in (1, 7):
+        for bad in (0.05, 0.3):
+            rows = batch(traffic(np.random.default_rng(6), MONDAY, MONDAY + days * DAY))
+            often = np.where((rows.times // 3600) % 24 >= 17, bad, 0.05)
+            wrong = np.random.default_rng(7).random(len(rows)) < often
+            prediction = np.asarray(rows.fields["prediction"])
+            rows = replace(rows, fields={**rows.fields, "label": np.where(wrong, 1 - prediction, prediction)})
+            reference = build(rows, Learning())
+            learned = natural_of(reference)
+            assert learned is not None
+            row = reference.rows["prediction_error"]
+            found = bad_hours(learned, CHANGES.index(Change.ERRORS), row, 20 * 3600.0, 0.5)
+            of_the_world[days, bad > 0.1] = found
+    assert of_the_world == {(1, False): False, (1, True): True, (7, False): False, (7, True): False}
