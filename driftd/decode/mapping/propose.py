@@ -37,11 +37,15 @@ NAMELESS: Final = "no record names its model; give the model's name as the value
 
 @dataclass(slots=True)
 class Proposal:
-    """``shapes``: what was recognised, in words; ``mapping`` as driftd.yaml has it; ``remarks`` for who reads it."""
+    """``shapes``: what was recognised, in words; ``mapping`` as driftd.yaml has it; ``remarks`` for who reads it.
+    Of a platform's format ``needs`` is what the platform has to write, and ``matched`` how many records are of it.
+    """
 
     shapes: list[str] = field(default_factory=list)
     mapping: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    needs: str = ""
+    matched: int = 0
 
 
 def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
