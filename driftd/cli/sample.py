@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from driftd.cli.output import print_json
-from driftd.cli.sample_lines import guess, print_sample
+from driftd.cli.sample_lines import print_sample
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
     from driftd.core.event import RecordBatch
     from driftd.decode import Codec
-
-_HEAD: Final = 4096
-"""Bytes of a file that tell what it is."""
 
 
 def sample(loaded: Loaded, what: str, most: int, output: str) -> int:
@@ -32,6 +29,7 @@ def _report(loaded: Loaded, what: str, most: int) -> dict[str, Any]:
     from driftd.cli.sample_advice import advice_on, is_of_json  # noqa: PLC0415
     from driftd.cli.sample_tried import Tried  # noqa: PLC0415
     from driftd.decode.mapping.propose import unread  # noqa: PLC0415
+    from driftd.sources.files.looks import looks_like_at  # noqa: PLC0415
     from driftd.wiring.app import limits_of  # noqa: PLC0415
 
     records = list(_records(loaded, what, most))
@@ -40,12 +38,10 @@ def _report(loaded: Loaded, what: str, most: int) -> dict[str, Any]:
     report = tried.report()
     report |= {"on_topic": tried.accepted, "before_2000": tried.old() if of_json else 0, "unread": {}, "guess": ""}
     report |= {"frame": None, "proposal": None, "unusable": None, "advice": []}
-    file = Path(what)
-    if not tried.accepted and file.is_file():
-        with file.open("rb") as opened:
-            report["guess"] = guess(opened.read(_HEAD))
+    if not tried.accepted:
+        report["guess"] = looks_like_at(what)
     if of_json and not report["guess"] and (tried.accepted < tried.received or tried.refused):
-        report |= advice_on(tried, batches, loaded, limits, "" if what == "-" else file.name)
+        report |= advice_on(tried, batches, loaded, limits, "" if what == "-" else Path(what).name)
     elif of_json and all(limits.mappings.of(batch.source) is None for batch in batches):
         report["unread"] = unread([value for batch in batches for value in batch.values])
     return report
@@ -53,20 +49,24 @@ def _report(loaded: Loaded, what: str, most: int) -> dict[str, Any]:
 
 def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, RecordBatch]]:
     """The first records of the file, or of the topic of that name."""
+    from driftd.core.errors import ConfigError  # noqa: PLC0415
     from driftd.sources import Gap  # noqa: PLC0415
     from driftd.wiring.app import kafka_settings, limits_of  # noqa: PLC0415
 
     limits = limits_of(loaded.settings)
     events: Any
+    if not what:
+        raise ConfigError("--sample: expected a file or a topic, got nothing")
     if Path(what).exists() or what == "-":
         from driftd.sources.files.source import open_events  # noqa: PLC0415
 
         events = _rows_of_a_platform(what, limits, most) or open_events(what, None, limits, placed=True)
     else:
-        from driftd.core.errors import ConfigError  # noqa: PLC0415
         from driftd.sources.kafka.stretch import TopicEvents  # noqa: PLC0415
 
         kafka = loaded.settings.kafka.model_copy(update={"topics": (what,)})
+        if "/" in what:  # which no topic's name has
+            raise ConfigError(f"--sample {what}: no such file")
         if not kafka.bootstrap_servers:
             raise ConfigError(f"--sample {what}: no such file; for a topic give --bootstrap-servers")
         settings = kafka_settings(loaded.settings.model_copy(update={"kafka": kafka}))

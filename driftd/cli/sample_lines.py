@@ -10,6 +10,9 @@ from driftd.core.text import clean, plural
 
 SHOWN_FEATURES: Final = 8
 _CELL: Final = 60
+_NO_OBJECT: Final = frozenset({"not_json", "not_utf8", "not_an_event", "empty"})
+_SAID: Final = frozenset({"not_finite", "too_large", "undecodable", "unknown_schema", "bad_envelope"})
+"""Reasons that no mapping changes, and that say themselves what to do."""
 
 
 def print_sample(report: Mapping[str, Any], what: str) -> None:
@@ -70,22 +73,6 @@ def _print_unused(report: Mapping[str, Any]) -> None:
         print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
 
 
-def guess(head: bytes) -> str:
-    """What a file is that has no event, by its first bytes, and what to do; empty where nobody knows."""
-    lines = [line.strip() for line in head.splitlines()[:2]]
-    if not head:
-        return "There is nothing in it."
-    if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
-        return "It is compressed: its name must end with .gz or .zst."
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or (head[1:2] == b"\0" and head[:1] in {b"{", b"["}):
-        return "It is UTF-16: driftd reads UTF-8, 'iconv -f UTF-16 -t UTF-8' makes it."
-    if lines[0] in {b"[", b"{", b"[{"}:
-        return "Its JSON goes over several lines: driftd reads one record a line, 'jq -c .' or 'jq -c .[]' makes them."
-    if len(lines) == 1 and head.count(b",") and not head.startswith((b"{", b"[")):
-        return "It has a header and no row."
-    return ""
-
-
 def _print_proposal(report: Mapping[str, Any]) -> None:
     from driftd.config.yamlfile import flow  # noqa: PLC0415
 
@@ -130,7 +117,12 @@ def _print_none(report: Mapping[str, Any]) -> None:
         usable, received = report["on_topic"], report["received"]
         print_line(f"  With the time that a topic gives its records {usable} of {received} can be used.")
     elif not report["guess"] and not report["advice"] and not report["accepted"] and report["received"]:
-        print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
+        if report["rejected_by_reason"].keys() <= _NO_OBJECT:
+            print_line(
+                "  None of these records is a JSON object, or of a format that driftd knows; see docs/events.md."
+            )
+        elif not report["rejected_by_reason"].keys() <= _SAID:
+            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
 
 
 def _recognised(found: Mapping[str, Any]) -> str:

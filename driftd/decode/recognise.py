@@ -17,7 +17,7 @@ from driftd.decode import format_names
 from driftd.decode.formats import mlserver
 from driftd.decode.json.strict import DECODE_ERRORS, Refused
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
-from driftd.decode.mapping.frames import frame_of
+from driftd.decode.mapping.frames import MOST_ID, frame_of
 from driftd.decode.mapping.propose import Proposal, propose
 from driftd.decode.mapping.spec import Mappings, RecordMapping
 from driftd.decode.opening import PATH, Record, each
@@ -125,7 +125,7 @@ def _first_is_framed(records: Sequence[RecordBatch]) -> bool:
     with suppress(Refused):
         if first is not None and PATH in first.headers and frame_of(first.value):
             ref = unframed(first, DEFAULT_LIMITS).ref
-            return not ref.value.isdigit() or 0 < int(ref.value) < _MOST_ID
+            return not ref.value.isdigit() or 0 < int(ref.value) < MOST_ID
     return False
 
 
@@ -145,8 +145,6 @@ _FOLDER: Final = (
     "Put the schema into a folder as {id}.avsc or {id}.proto, and `schema_registry: {{folder: FOLDER}}` "
     "into driftd.yaml."
 )
-_MOST_ID: Final = 10_000_000
-"""Chosen: registries count from 1, and other binary data rarely begins with a number that is so small in its bytes."""
 _PACKAGES: Final = {"avro": "fastavro", "protobuf": "google.protobuf"}
 
 
