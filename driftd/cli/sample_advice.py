@@ -45,17 +45,20 @@ def advice_on(mine: Tried, records: Sequence[RecordBatch], loaded: Loaded, limit
     out |= {"frame": frame, "advice": advice}
     if proposal is None:
         return out
+    out["advice"] = [*advice, *(f"{warning[:1].upper()}{warning[1:]}." for warning in proposal.warnings)]
     tried = trying.named(proposal, name)
     if not tried.accepted and not tried.waiting:
         if proposal.needs:
             out["unusable"] = _unusable(proposal, tried)
         return out
-    better = (tried.accepted, -tried.refused) > (on_topic.accepted, -on_topic.refused)
+    as_it_is = trying.as_it_is(proposal.mapping)
+    gain = (tried.accepted, as_it_is.accepted) > (on_topic.accepted, mine.accepted)
+    better = (tried.accepted, -tried.refused, as_it_is.accepted) > (on_topic.accepted, -on_topic.refused, mine.accepted)
     if any(mapping is not None for mapping in known):
-        better = tried.accepted > on_topic.accepted and not _reads_less(proposal.mapping, known)
+        better = gain and not _reads_less(proposal.mapping, known)
     if proposal.mapping and (better or (tried.waiting and not mine.waiting)):
         formats = {JSON if mapping is None else mapping.format for mapping in known}
-        out["proposal"] = _reported(proposal, tried, trying.as_it_is(proposal.mapping)) | {
+        out["proposal"] = _reported(proposal, tried, as_it_is) | {
             "new_format": proposal.mapping.get("format", JSON) not in formats,
             "schema_registry": _registry(loaded) if frame is not None else {},
         }
@@ -164,7 +167,6 @@ def _unusable(proposal: Proposal, tried: Tried) -> dict[str, Any]:
     """Records of a format that it can read nothing of: what they are, why, and what the platform has to write."""
     return {
         "recognised": proposal.shapes,
-        "records": proposal.matched,
         "of": tried.received,
         "left": tried.unused(),
         "remarks": [*proposal.remarks, proposal.needs],

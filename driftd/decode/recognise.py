@@ -36,20 +36,22 @@ def recognised(records: Sequence[RecordBatch]) -> Proposal | None:
         found.update(name for name, module in modules.items() if module.recognise(record))
     for name, count in found.most_common(1):
         if 2 * count > sum(map(len, records)):
-            return proposal_of(name, records, count)
+            return proposal_of(name, records)
     if not found and mlserver.are_bodies(value for batch in records if not _headed(batch) for value in batch.values):
         title = f"{mlserver.TITLE} (open inference protocol V2)"
-        return Proposal([title], {"format": "mlserver"}, [*mlserver.OF_BODIES], mlserver.NEEDS, sum(map(len, records)))
+        return Proposal(
+            [title], {"format": "mlserver"}, [*mlserver.OF_BODIES], [], mlserver.NEEDS, sum(map(len, records))
+        )
     return None
 
 
-def proposal_of(name: str, records: Sequence[RecordBatch], matched: int) -> Proposal:
-    """For records of the format ``name``, as ``matched`` of them are."""
+def proposal_of(name: str, records: Sequence[RecordBatch]) -> Proposal:
+    """For records of which most are of the format ``name``."""
     module: Any = import_module(f"driftd.decode.formats.{name}")
     about = [*module.REMARKS]
     if hasattr(module, "seen"):
         about += module.seen(_all(records))
-    return Proposal([module.TITLE], {"format": name, **module.PROPOSED}, about, module.NEEDS, matched)
+    return Proposal([module.TITLE], {"format": name, **module.PROPOSED}, about, needs=module.NEEDS)
 
 
 def with_fields(proposal: Proposal, records: Sequence[RecordBatch], limits: Limits, name: str) -> Proposal:
@@ -69,6 +71,7 @@ def with_fields(proposal: Proposal, records: Sequence[RecordBatch], limits: Limi
         return proposal
     proposal.mapping |= inside.mapping
     proposal.remarks += inside.remarks
+    proposal.warnings += inside.warnings
     return proposal
 
 
@@ -116,7 +119,7 @@ def framed(records: Sequence[RecordBatch], limits: Limits) -> Framing | None:
     if find_spec(_PACKAGES.get(chosen, "json")) is None:
         needs = f"'driftd[{chosen}]'"
         return Framing(frame, missing=f"Its schema is {chosen.title()}, which needs a package: pip install {needs}.")
-    return Framing(frame, proposal_of(chosen, records, frames.total()), cut=cut)
+    return Framing(frame, proposal_of(chosen, records), cut=cut)
 
 
 def _first_is_framed(records: Sequence[RecordBatch]) -> bool:
