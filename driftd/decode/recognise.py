@@ -39,9 +39,7 @@ def recognised(records: Sequence[RecordBatch]) -> Proposal | None:
             return proposal_of(name, records)
     if not found and mlserver.are_bodies(value for batch in records if not _headed(batch) for value in batch.values):
         title = f"{mlserver.TITLE} (open inference protocol V2)"
-        return Proposal(
-            [title], {"format": "mlserver"}, [*mlserver.OF_BODIES], [], mlserver.NEEDS, sum(map(len, records))
-        )
+        return Proposal([title], {"format": "mlserver"}, [*mlserver.OF_BODIES], needs=mlserver.NEEDS)
     return None
 
 
