@@ -201,6 +201,7 @@ class _Trying:
 
     def _without(self, proposal: Proposal, names: Sequence[str], tried: Tried) -> Tried:
         """Without features of which no value can be used, where the mapping can leave them out."""
+        from driftd.decode.mapping.propose import sayable  # noqa: PLC0415
         from driftd.decode.mapping.spec import spell  # noqa: PLC0415
 
         given = proposal.mapping.get("features", "features")
@@ -208,7 +209,8 @@ class _Trying:
         if "format" in proposal.mapping or "under" not in features or {"names", "prefix"} & features.keys():
             return tried
         before = proposal.mapping.get("features")
-        features["ignore"] = [spell(tuple(name.split("."))) for name in names]
+        paths = [tuple(name.split(".")) for name in names]
+        features["ignore"] = [*features.get("ignore", ()), *(spell(path) for path in paths if all(map(sayable, path)))]
         proposal.mapping["features"] = features
         less = self.on_topic(proposal.mapping)
         if less.refused < tried.refused and less.accepted == tried.accepted:

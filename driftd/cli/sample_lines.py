@@ -33,7 +33,7 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
         columns = list(dict.fromkeys(name for e in report["events"] for name in e if name not in plain))
         rows = [
             (
-                str(e["offset"]),
+                str(_counted(e["offset"], report["unit"])),
                 f"{minute(e['time'])} UTC",
                 clean(e["model"], _CELL),
                 *(_cell(e.get(name)) for name in columns),
@@ -41,13 +41,13 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
             )
             for e in report["events"]
         ]
-        print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
+        print_table((report["unit"], "time", "model", *columns, "features"), rows, indent=2)
         _print_models(report["models"])
     proposal, unusable = report["proposal"], report["unusable"]
     as_what_it_is_not = unusable or report["frame"] or (proposal is not None and proposal["new_format"])
     if not report["guess"] and (report["accepted"] or not as_what_it_is_not):
         better = proposal is not None or report["advice"]
-        _print_unused(report, hints=bool(report["accepted"]) or not better)
+        _print_unused(report, report["unit"], hints=bool(report["accepted"]) or not better)
     _print_kinds(report["kinds"])
     if report["waiting"]:
         print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
@@ -87,10 +87,16 @@ def _print_models(models: Mapping[str, int]) -> None:
         print_line(f"  {len(models)} models: {', '.join(shown)}{more}")
 
 
-def _print_unused(report: Mapping[str, Any], *, hints: bool = True) -> None:
+def _counted(offset: int, unit: str) -> int:
+    """Of a file as editors count: from 1."""
+    return offset if unit == "offset" else offset + 1
+
+
+def _print_unused(report: Mapping[str, Any], unit: str, *, hints: bool = True) -> None:
     """What is rejected, dropped or refused, and why; a hint cures one field, and no record where others are wrong."""
     for r in report["rejected"]:
-        print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
+        at = f"{unit} {_counted(r['offset'], unit)}"
+        print_line(f"  {r['count']} rejected ({r['reason']}), first at {at}: {clean(r['detail'], 200)}", "red")
         if r["hint"] and hints:
             print_line(f"    {clean(r['hint'], 200)}")
     left = sum(report["rejected_by_reason"].values()) - sum(r["count"] for r in report["rejected"])
@@ -122,7 +128,7 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
     if any(proposal["left"].values()):
         print_line()
         print_line("Not used with it:")
-        _print_unused(proposal["left"])
+        _print_unused(proposal["left"], report["unit"])
     _print_remarks(proposal["remarks"])
 
 
@@ -144,7 +150,7 @@ def _print_none(report: Mapping[str, Any]) -> None:
     if unusable := report["unusable"]:
         print_line()
         print_line(f"{_recognised(unusable)}0 of {unusable['of']} could be used:", "bold")
-        _print_unused(unusable["left"])
+        _print_unused(unusable["left"], report["unit"])
         _print_remarks(unusable["remarks"])
     elif report["on_topic"] > report["accepted"]:
         usable, received = report["on_topic"], report["received"]

@@ -125,7 +125,7 @@ def unread(values: Sequence[bytes | None]) -> dict[str, dict[str, Any] | None]:
     features = proposal.mapping.get("features", KEYS["features"])
     fields = [(key, value) for key, value in proposal.mapping.items() if key != "features"]
     told = {path: {"features": features, key: value} for key, value in fields for path in _used({key: value})}
-    return {name: told.get((name,)) for name in names if _sayable(name)}
+    return {name: told.get((name,)) for name in names if sayable(name)}
 
 
 def nameless(name: str) -> str:
@@ -158,12 +158,13 @@ def _paths(record: Any) -> dict[Path, Any]:
 
 def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
     if isinstance(value, dict):
-        yield from ((name, inner) for name, inner in value.items() if _sayable(name))
+        yield from ((name, inner) for name, inner in value.items() if sayable(name))
     elif isinstance(value, list) and value:
         yield 0, value[0]
 
 
-def _sayable(name: str) -> bool:
+def sayable(name: str) -> bool:
+    """Whether a path may have the name as a step."""
     return 0 < len(name) <= 128 and name.isprintable() and '"' not in name and "\\" not in name
 
 
@@ -255,7 +256,7 @@ def _rows(tensor: Mapping[str, Any]) -> int:
 
 def _nameable(names: Sequence[Any]) -> bool:
     """Whether features may have these names, each its own."""
-    fit = all(isinstance(n, str) and _sayable(n) and len(n.encode()) <= DEFAULT_LIMITS.name_bytes for n in names)
+    fit = all(isinstance(n, str) and sayable(n) and len(n.encode()) <= DEFAULT_LIMITS.name_bytes for n in names)
     return fit and len(set(names)) == len(names)
 
 

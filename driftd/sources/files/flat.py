@@ -152,7 +152,9 @@ class FlatFile:
         unknown = np.full(len(offsets), np.nan)
         values = (None,) * len(offsets)
         end = int(offsets[-1]) + 1
-        return Rows(self.name, 0, offsets, unknown, values, end, table=table, good=good, broken=tuple(broken))
+        return Rows(
+            self.name, 0, offsets, unknown, values, end, table=table, good=good, broken=tuple(broken), counts="row"
+        )
 
 
 class _Utf8(io.RawIOBase):

@@ -64,14 +64,14 @@ SPLIT = '{"dataframe_records": [{"a": 1}]}'
         pytest.param(
             [sagemaker(), sagemaker()],
             "SageMaker data capture",
-            "2 rejected (missing_field), first at 0: captureData: neither endpointInput nor endpointOutput",
+            "2 rejected (missing_field), first at line 1: captureData: neither endpointInput nor endpointOutput",
             "CaptureOptions Input and Output",
             id="SageMaker captured neither half",
         ),
         pytest.param(
             [kserve("request", {"instances": []}), kserve("response", {"predictions": []})],
             "KServe inference logger",
-            "1 rejected (empty), first at 0: no rows in the request",
+            "1 rejected (empty), first at line 1: no rows in the request",
             "`logger: {mode: all}`",
             id="KServe calls without rows",
         ),
@@ -85,7 +85,7 @@ SPLIT = '{"dataframe_records": [{"a": 1}]}'
         pytest.param(
             [databricks(None, None)] * 3,
             "Databricks inference table",
-            "3 rejected (missing_field), first at 0: request: neither a request nor an answer in the row",
+            "3 rejected (missing_field), first at line 1: request: neither a request nor an answer in the row",
             "none over 1 MiB",
             id="Databricks kept no body",
         ),
@@ -99,7 +99,7 @@ SPLIT = '{"dataframe_records": [{"a": 1}]}'
         pytest.param(
             [mlrun({}), mlrun({}, inputs=[])],
             "MLRun monitoring stream",
-            "2 rejected (missing_field), first at 0: features: no inputs in the request",
+            "2 rejected (missing_field), first at line 1: features: no inputs in the request",
             "requests need inputs",
             id="MLRun without inputs",
         ),
@@ -174,7 +174,7 @@ def test_what_a_proposal_leaves_is_told_with_it(sampled: Sampled) -> None:
     whole = databricks(SPLIT, '{"predictions": [1]}')
     out = sampled.check([databricks(None, None), whole, whole])
     assert "With this in driftd.yaml 2 of 3 could be used:" in out
-    left = "1 rejected (missing_field), first at 0: request: neither a request nor an answer in the row"
+    left = "1 rejected (missing_field), first at line 1: request: neither a request nor an answer in the row"
     assert f"Not used with it:\n  {left}\n" in out
     assert sampled.pasted()["rejected_by_reason"] == {"missing_field": 1}
 
