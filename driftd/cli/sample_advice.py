@@ -237,7 +237,7 @@ def _reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str,
         "of": on_topic.received,
         "waiting": on_topic.waiting,
         "left": on_topic.unused(),
-        "remarks": [*proposal.remarks, *lacks, *needs],
+        "remarks": [*proposal.remarks, *filter(None, [on_topic.alone()]), *lacks, *needs],
     }
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from driftd.core.text import plural
+
 if TYPE_CHECKING:
     from driftd.core.event import Decoded, EventBatch, ListColumn, RecordBatch, Reject
     from driftd.decode import Codec
@@ -21,9 +23,9 @@ _TOLD: Final = ("prediction", "score", "label")
 class Tried:
     """``waiting``: requests and answers without their other half in the sample."""
 
-    def __init__(self, decoded: Sequence[Decoded], waiting: int, *, hidden: bool) -> None:
+    def __init__(self, decoded: Sequence[Decoded], waiting: int, answers: int, *, hidden: bool) -> None:
         self._decoded, self._hidden = decoded, hidden
-        self.waiting = waiting
+        self.waiting, self._answers = waiting, answers
 
     @classmethod
     def of(cls, records: Sequence[tuple[Codec, RecordBatch]], *, hidden: bool) -> Tried:
@@ -31,7 +33,8 @@ class Tried:
 
         halves = Halves()
         decoded = [codec.decode(batch, {}, halves) for codec, batch in records]
-        return cls(decoded, len(halves.waiting), hidden=hidden)
+        answers = sum(half.answer for half in halves.waiting.values())
+        return cls(decoded, len(halves.waiting), answers, hidden=hidden)
 
     @property
     def received(self) -> int:
@@ -91,6 +94,15 @@ class Tried:
     def old(self) -> int:
         """Events of before 2000: seconds that were read as milliseconds are of 1970."""
         return sum(int((batch.times < _EPOCH_2000).sum()) for batch in self._batches())
+
+    def alone(self) -> str:
+        """What waits for its other half; "" where nothing does."""
+        asked, told = self.waiting - self._answers, self._answers
+        parts = [f"{asked} {plural('request', asked)} without an answer"] * bool(asked)
+        parts += [f"{told} {plural('answer', told)} without a request"] * bool(told)
+        text = " and ".join(parts)
+        where = "the other half is in another topic or file, further on, or was not logged"
+        return f"{text} in the sample: {where}" if text else ""
 
     def lacks(self) -> Iterator[str]:
         """What driftd would have nothing to say of: events without a prediction, or without features."""

@@ -311,7 +311,7 @@ def seen(records: Iterable[Record]) -> Iterator[str]:
     others = [f"{n} {name[:40]}" for name, n in operations.most_common() if name and name not in _INFERENCE][:5]
     others += [f"{operations['']} without {_OPERATION}"] if operations[""] else []
     yield f"{usable} of {spans} spans are calls of language models; the others are {', '.join(others)}"
-    of_models = [name[:60] for name, _ in names.most_common() if name.startswith(_OF_MODELS)][:5]
+    of_models = sorted((name[:60] for name in names if name.startswith(_OF_MODELS)), key=lambda n: (-names[n], n))[:5]
     if of_models:
         yield f"spans without {_OPERATION} have {', '.join(of_models)}: their instrumentation is of other conventions"
 

@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 from driftd.decode.fields import COSTS, FIELDS
 from driftd.decode.json.strict import DECODE_ERRORS
 from driftd.decode.limits import DEFAULT_LIMITS
-from driftd.decode.mapping.familiar import ENVELOPES, NAMES
+from driftd.decode.mapping.familiar import ENVELOPES, NAMES, plain
 from driftd.decode.mapping.packed import advice, packed
 from driftd.decode.mapping.spec import CALLED, KEYS, MAX_INDEX, Path, parse, spell
 from driftd.decode.mapping.times import find_time, with_unit
@@ -35,6 +35,9 @@ _TOLD: Final = frozenset({"prediction", "features", "score", "label", *NAMES["pr
 _EVENT: Final = frozenset({*_TOLD, "model", *NAMES["model"], *NAMES["label"], "inputs", "instances", "op", *ENVELOPES})
 """Names of which an event has at least one."""
 _HALVES: Final = ("request", "response", "inputs", "outputs")
+_ANSWERS: Final = frozenset(
+    {"output", "outputs", "result", "results", "response", "answer", "prediction", "predictions"}
+)
 _TYPES: Final = frozenset({"string", "int", "long", "float", "double", "boolean"})
 _CLOUD_EVENTS: Final = "CloudEvents envelope in the record's value"
 NAMELESS: Final = "no record names its model; give the model's name as the value"
@@ -69,6 +72,7 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     for key in ("model", "prediction", "score", "label", "latency", "id", "version"):
         if key not in found.mapping:
             _by_name(key, values_at, found) or _by_name(key, outside, found)
+    _told_label(found)
     every = {**outside, **values_at}
     if (hidden := _hidden(every, found)) is not None:
         return hidden
@@ -87,6 +91,13 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in _HALVES):
         found.remarks.append("requests and answers are records of their own here, and a mapping joins none")
     return found
+
+
+def _told_label(found: Proposal) -> None:
+    """What is called a label inside of an answer is what the model told."""
+    path = next(iter(_used({"label": found.mapping.get("label", "label")})), ())
+    if "prediction" not in found.mapping and _ANSWERS & set(map(str, path[:-1])):
+        found.mapping["prediction"] = found.mapping.pop("label")
 
 
 def _model(record: Mapping[str, Any], name: str, found: Proposal) -> None:
@@ -298,7 +309,7 @@ def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
     used = [*_used(found.mapping)]
     for name in (own, *NAMES[key]):
         for path, value in values_at.items():
-            if path[-1] != name or any(path[: len(other)] == other[: len(path)] for other in used):
+            if plain(str(path[-1])) != plain(name) or any(path[: len(other)] == other[: len(path)] for other in used):
                 continue
             at, inner = _unwrapped(path, value)
             source = _source(key, at, inner)
@@ -309,7 +320,11 @@ def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
 
 
 def _unwrapped(path: Path, value: Any) -> tuple[Path, Any]:
-    """Without the name of its type, which Avro's JSON has around a value of a union."""
+    """Without the name of its type, which Avro's JSON has around a value of a union; of an object that is a model its
+    name.
+    """
+    if isinstance(value, dict) and isinstance(value.get("name"), str) and path[-1] == "model":
+        return (*path, "name"), value["name"]
     if isinstance(value, dict) and len(value) == 1 and value.keys() <= _TYPES:
         ((name, inner),) = value.items()
         return (*path, name), inner
@@ -367,7 +382,7 @@ def _source(key: str, path: Path, value: Any) -> Any:
         case "prediction" if isinstance(value, list) and value and not isinstance(value[0], list | dict):
             return spell((*path, 0)) if len(value) == 1 else text
         case "score" if isinstance(value, dict):
-            return text
+            return text if value and all(map(_is_number, value.values())) else None
         case "score" if isinstance(value, str):
             return None if number is None else {"path": text, "type": "number"}
         case "label" | "prediction" | "score" | "id" | "version":
@@ -400,7 +415,7 @@ def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> N
     """The object or list that is called like features; else what is beside the prediction."""
     for name in ("features", *NAMES["features"]):
         for path, value in values_at.items():
-            if path[-1] == name and isinstance(value, dict | list) and value:
+            if plain(str(path[-1])) == plain(name) and isinstance(value, dict | list) and value:
                 inner = value[0] if isinstance(value, list) and isinstance(value[0], list) else value
                 at = (*path, 0) if inner is not value else path
                 found.mapping["features"] = _row(spell(at), inner) if isinstance(inner, list) else spell(at)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from driftd.decode.limits import LATEST_TIME
-from driftd.decode.mapping.familiar import NAMES
+from driftd.decode.mapping.familiar import NAMES, plain
 from driftd.decode.mapping.spec import UNITS, Path, spell
 
 _EPOCH_2000: Final = 946_684_800.0
@@ -75,8 +75,8 @@ def with_unit(path: str, unit: str, is_text: bool) -> Any:
 
 
 def _plain(name: str) -> str:
-    """``@timestamp``, ``eventTime``, ``event-time`` and ``event_time_ms`` without what names differ in."""
-    return _UNIT.sub("", re.sub(r"[^a-z0-9]", "", name.lower()))
+    """Without the unit, too: ``event_time_ms``."""
+    return _UNIT.sub("", plain(name))
 
 
 _RANKS: Final = {name: i for i, name in enumerate(dict.fromkeys(map(_plain, ("time", *NAMES["time"]))))}

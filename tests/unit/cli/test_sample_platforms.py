@@ -215,3 +215,20 @@ def test_other_signals_of_opentelemetry_are_named_and_not_mapped(sampled: Sample
     out = sampled.check([record] * 2)
     assert f"These are {said}, and driftd reads its spans" in out
     assert (sampled.code, sampled.proposal) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("half", "data", "said"),
+    [
+        ("request", {"instances": [[1.0]]}, "2 requests without an answer in the sample"),
+        ("response", {"predictions": [1.0]}, "2 answers without a request in the sample"),
+    ],
+)
+def test_halves_of_calls_are_told_apart_with_where_the_others_may_be(
+    sampled: Sampled, half: str, data: Any, said: str
+) -> None:
+    out = sampled.check([kserve(half, data, "a"), kserve(half, data, "b")])
+    assert "With this in driftd.yaml 2 records would be known, without the other half of the call:" in out
+    assert f"Note: {said}: the other half is in another topic or file, further on, or was not logged." in out
+    assert "`logger: {mode: all}`" in out
+    assert sampled.pasted()["waiting"] == 2
