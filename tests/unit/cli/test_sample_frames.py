@@ -158,3 +158,11 @@ def test_binary_records_in_a_file_of_lines_are_told_to_be_cut(sampled: Sampled) 
     assert "Framed by a schema registry, schema id 7." in out
     assert "A file of lines holds no binary records whole" in out
     assert "Framed" not in sampled.check(bytes(range(256)) * 4), "binary, and no frame"
+
+
+def test_a_registry_that_does_not_answer_is_exit_code_3(sampled: Sampled) -> None:
+    with serving() as registry:
+        config = asking(registry)
+    sampled.check(avro(b"\0\0\0\0\x07"), FILE, config=config)
+    assert (sampled.code, sampled.out) == (3, "")
+    assert "connection refused" in sampled.err
