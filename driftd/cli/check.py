@@ -61,7 +61,8 @@ def check(output: str, offline: bool, everything: bool, sampled: str | None, rec
 
     What a channel can see depends on its rate and its variation, so it is shown for models that have a reference. Exit
     codes: 0 no problems, 2 a mistake in the configuration, 3 the broker cannot be reached or read, or a topic not be
-    written, 4 the state cannot be saved. With --sample: 0 if any record could be used, else 2.
+    written, 4 the state cannot be saved. With --sample: 0 if any record could be used, 2 if none, 3 if the file, the
+    topic or the schema registry cannot be read.
     """
     loaded = options.load(given)
     if sampled is not None:

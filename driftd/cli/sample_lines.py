@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from driftd.cli.output import print_line, print_table
@@ -10,25 +10,30 @@ from driftd.core.text import clean, plural
 
 SHOWN_FEATURES: Final = 8
 _CELL: Final = 60
+_NO_OBJECT: Final = frozenset({"not_json", "not_utf8", "not_an_event", "empty"})
+_SAID: Final = frozenset({"not_finite", "too_large", "undecodable", "unknown_schema", "bad_envelope"})
+"""Reasons that no mapping changes, and that say themselves what to do."""
 
 
 def print_sample(report: Mapping[str, Any], what: str) -> None:
     from driftd.config.yamlfile import flow  # noqa: PLC0415
     from driftd.core.text import minute  # noqa: PLC0415
-    from driftd.decode.mapping.frames import INSIDE, with_article  # noqa: PLC0415
+    from driftd.decode.mapping.frames import with_article  # noqa: PLC0415
 
     received = report["received"]
     print_line(
         f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
     )
-    if report["frame"] and not report["accepted"]:
-        print_line(f"  Framed by {with_article(report['frame'])}. {INSIDE}.", "red")
+    if report["frame"]:
+        print_line(f"  Framed by {with_article(report['frame'])}.", "red")
+    for line in report["advice"]:
+        print_line(f"  {clean(line, 600)}")
     if report["events"]:
         plain = {"offset", "time", "model", "features"}
         columns = list(dict.fromkeys(name for e in report["events"] for name in e if name not in plain))
         rows = [
             (
-                str(e["offset"]),
+                str(_counted(e["offset"], report["unit"])),
                 f"{minute(e['time'])} UTC",
                 clean(e["model"], _CELL),
                 *(_cell(e.get(name)) for name in columns),
@@ -36,17 +41,16 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
             )
             for e in report["events"]
         ]
-        print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
-    proposal = report["proposal"]
-    if report["accepted"] or proposal is None or not proposal["new_format"]:  # else all was read as what it is not
-        _print_rejected(report)
-    for reason, n in report["dropped"].items():
-        print_line(f"  {n} not used ({reason})")
+        print_table((report["unit"], "time", "model", *columns, "features"), rows, indent=2)
+        _print_models(report["models"])
+    proposal, unusable = report["proposal"], report["unusable"]
+    as_what_it_is_not = unusable or report["frame"] or (proposal is not None and proposal["new_format"])
+    if not report["guess"] and (report["accepted"] or not as_what_it_is_not):
+        better = proposal is not None or report["advice"]
+        _print_unused(report, report["unit"], hints=bool(report["accepted"]) or not better)
+    _print_kinds(report["kinds"])
     if report["waiting"]:
         print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
-    for r in report["refused_values"]:
-        many = f"{r['count']} {plural('value', r['count'])} refused"
-        print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
     if old := report["before_2000"]:
         are = "event is" if old == 1 else "events are"
         print_line(f"  {old} {are} of before the year 2000: is the unit of the time right?")
@@ -56,57 +60,119 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
     _print_proposal(report)
 
 
-def _print_rejected(report: Mapping[str, Any]) -> None:
+def _print_kinds(kinds: Sequence[Mapping[str, Any]]) -> None:
+    """Records of several shapes, of which a mapping reads one."""
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
+
+    if kinds:
+        print_line(f"  Records of {len(kinds)} shapes, and a topic has one mapping: others are rejected and counted.")
+    for kind in kinds:
+        names = clean(", ".join(kind["names"][:SHOWN_FEATURES]), 200) or "members that differ"
+        used = f"{kind['used']} used" if kind["used"] else "none used"
+        line = f"    {kind['records']} with {names}: {used}"
+        if kind["mapping"] is not None:
+            line += f"; on a topic of their own `mapping: {flow(kind['mapping'])}` reads them"
+        print_line(line)
+    if joined := next((kind["joined_by"] for kind in kinds if kind["joined_by"] and not kind["used"]), None):
+        print_line(
+            f"  `{clean(joined)}` is the same in two shapes, as of requests and answers. A mapping joins none: the "
+            "producer has to send one record for a prediction; labels may come alone."
+        )
+
+
+def _print_models(models: Mapping[str, int]) -> None:
+    if len(models) > 1:
+        shown = [f"{clean(name, 40)} {n}" for name, n in [*models.items()][:SHOWN_FEATURES]]
+        more = f" and {len(models) - SHOWN_FEATURES} more" if len(models) > SHOWN_FEATURES else ""
+        print_line(f"  {len(models)} models: {', '.join(shown)}{more}")
+
+
+def _counted(offset: int, unit: str) -> int:
+    """Of a file as editors count: from 1."""
+    return offset if unit == "offset" else offset + 1
+
+
+def _print_unused(report: Mapping[str, Any], unit: str, *, hints: bool = True) -> None:
+    """What is rejected, dropped or refused, and why; a hint cures one field, and no record where others are wrong."""
     for r in report["rejected"]:
-        print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
-        if r["hint"]:
+        at = f"{unit} {_counted(r['offset'], unit)}"
+        print_line(f"  {r['count']} rejected ({r['reason']}), first at {at}: {clean(r['detail'], 200)}", "red")
+        if r["hint"] and hints:
             print_line(f"    {clean(r['hint'], 200)}")
     left = sum(report["rejected_by_reason"].values()) - sum(r["count"] for r in report["rejected"])
     if left:
         print_line(f"  {left} more rejected, each for something else", "red")
-    if report["on_topic"] > report["accepted"] and report["proposal"] is None:
-        usable, received = report["on_topic"], report["received"]
-        print_line(f"  With the time that a topic gives its records {usable} of {received} can be used.")
-
-
-def guess(head: bytes) -> str:
-    """What a file is that has no event, by its first bytes, and what to do; empty where nobody knows."""
-    lines = [line.strip() for line in head.splitlines()[:2]]
-    if not head:
-        return "There is nothing in it."
-    if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
-        return "It is compressed: its name must end with .gz or .zst."
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or (head[1:2] == b"\0" and head[:1] in {b"{", b"["}):
-        return "It is UTF-16: driftd reads UTF-8, 'iconv -f UTF-16 -t UTF-8' makes it."
-    if lines[0] in {b"[", b"{", b"[{"}:
-        return "Its JSON goes over several lines: driftd reads one record a line, 'jq -c .' or 'jq -c .[]' makes them."
-    if len(lines) == 1 and head.count(b",") and not head.startswith((b"{", b"[")):
-        return "It has a header and no row."
-    return ""
+    for reason, n in report["dropped"].items():
+        print_line(f"  {n} not used ({reason})")
+    for r in report["refused_values"]:
+        many = f"{r['count']} {plural('value', r['count'])} refused"
+        print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
 
 
 def _print_proposal(report: Mapping[str, Any]) -> None:
-    proposal = report["proposal"]
-    if proposal is None:
-        if report["guess"]:
-            print_line(f"  {report['guess']}")
-        elif not report["on_topic"] and report["received"]:
-            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
+
+    if (proposal := report["proposal"]) is None:
+        _print_none(report)
         return
     print_line()
-    known = f"Recognised: {', '.join(proposal['recognised'])}. " if proposal["recognised"] else ""
-    would = f"{proposal['would_accept']} of {proposal['of']} could be used"
-    if not proposal["of"]:
-        waiting = proposal["waiting"]
-        would = f"{waiting} {plural('record', waiting)} would be known, without the other half of the call"
-    print_line(f"{known}With this in driftd.yaml {would}:", "bold")
+    print_line(f"{_recognised(proposal)}{_would(proposal)}:", "bold")
     print_line()
+    if registry := proposal["schema_registry"]:
+        print_line(f"schema_registry: {flow(registry)}")
     for line in yaml_of(proposal["mapping"]):
         print_line(line)
-    if proposal["remarks"]:
+    if len(proposal["models"]) > 1:
         print_line()
-    for remark in proposal["remarks"]:
-        print_line(f"Note: {clean(remark, 200)}.")
+        _print_models(proposal["models"])
+    if any(proposal["left"].values()):
+        print_line()
+        print_line("Not used with it:")
+        _print_unused(proposal["left"], report["unit"])
+    _print_remarks(proposal["remarks"])
+
+
+def _would(proposal: Mapping[str, Any]) -> str:
+    """How much of the sample a proposal makes usable; a file has no times but those in its records."""
+    usable = f"{proposal['would_accept']} of {proposal['of']} could be used"
+    if not proposal["of"]:
+        waiting = proposal["waiting"]
+        usable = f"{waiting} {plural('record', waiting)} would be known, without the other half of the call"
+    elif proposal["of_file"] < proposal["would_accept"]:
+        return f"With this in driftd.yaml {usable} on a topic, and {proposal['of_file']} of this file for want of times"
+    return f"With this in driftd.yaml {usable}"
+
+
+def _print_none(report: Mapping[str, Any]) -> None:
+    """Why nothing is proposed."""
+    if report["guess"]:
+        print_line(f"  {report['guess']}")
+    if unusable := report["unusable"]:
+        print_line()
+        print_line(f"{_recognised(unusable)}0 of {unusable['of']} could be used:", "bold")
+        _print_unused(unusable["left"], report["unit"])
+        _print_remarks(unusable["remarks"])
+    elif report["on_topic"] > report["accepted"]:
+        usable, received = report["on_topic"], report["received"]
+        print_line(f"  With the time that a topic gives its records {usable} of {received} can be used.")
+    elif not report["guess"] and not report["advice"] and not report["accepted"] and report["received"]:
+        if report["rejected_by_reason"].keys() <= _NO_OBJECT:
+            print_line(
+                "  None of these records is a JSON object, or of a format that driftd knows; see docs/events.md."
+            )
+        elif not report["rejected_by_reason"].keys() <= _SAID:
+            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
+
+
+def _recognised(found: Mapping[str, Any]) -> str:
+    return f"Recognised: {', '.join(found['recognised'])}. " if found["recognised"] else ""
+
+
+def _print_remarks(remarks: Sequence[str]) -> None:
+    if remarks:
+        print_line()
+    for remark in remarks:
+        print_line(f"Note: {clean(remark, 300)}.")
 
 
 def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:

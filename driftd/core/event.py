@@ -97,6 +97,8 @@ class RecordBatch:
     ``unpack``: where values are packed still. They, keys and headers are empty then, and it gives the records of some
     offsets in batches of a bounded size; until then ``timestamps`` are those of the source's own batches, the latest of
     each.
+    ``counts``: of a file what it has one of for each record ("line", "row", "record"), whose number, from 0, the offset
+    is; "" of a topic.
     """
 
     source: str
@@ -109,6 +111,7 @@ class RecordBatch:
     headers: Sequence[Headers] | None = None
     refused: Mapping[int, Withheld] = field(default_factory=dict)
     unpack: Callable[[NDArray[np.int64]], Iterator[RecordBatch]] | None = None
+    counts: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -168,9 +171,16 @@ class Reject:
     hint: str = ""
 
 
+def place_of(records: RecordBatch, offset: int) -> str:
+    """``predictions/3@18211`` of a topic; ``events.jsonl, line 31`` of a file, counted from 1 as editors do."""
+    if records.counts:
+        return f"{records.source}, {records.counts} {offset + 1}"
+    return f"{records.source}/{records.partition}@{offset}"
+
+
 def rejection(records: RecordBatch, reject: Reject) -> str:
     """What is wrong with one of the records, and where: ``predictions/3@18211: model: missing; rejected (...)``."""
-    where = f"{records.source}/{records.partition}@{reject.offset}"
+    where = place_of(records, reject.offset)
     helps = f"; {reject.hint}" if reject.hint else ""
     return f"{where}: {reject.detail}; rejected ({reject.reason.value}){helps}"
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import EventBatch, RecordBatch
+from driftd.core.event import EventBatch, RecordBatch, place_of
 from driftd.core.text import duration, minute
 
 AHEAD_SECONDS: Final = 86_400.0
@@ -55,7 +55,7 @@ class TimeOrder:
         at = int(np.argmax(jumps))
         if jumps[at] > self.jump:
             self.jump = float(jumps[at])
-            self.ahead = f"{records.source}/{records.partition}@{offsets[at]}", float(times[at])
+            self.ahead = place_of(records, int(offsets[at])), float(times[at])
             self.others, self.behind, self.unsorted = float(before[at]), 0, 0
             self._count(times[at + 1 :])
         else:

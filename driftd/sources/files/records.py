@@ -31,6 +31,7 @@ class RecordFile:
     """
 
     unit = "bytes"
+    counts = "record"
 
     def __init__(
         self, path: str, limits: Limits = DEFAULT_LIMITS, named: str | None = None, *, placed: bool = False
@@ -88,11 +89,14 @@ class RecordFile:
         numbers = np.array(offsets, np.int64)
         headers = None if self._headers is None else [self._headers] * len(values)
         unknown = np.full(len(values), np.nan)
-        return RecordBatch(self.name, 0, numbers, unknown, values, offsets[-1] + 1, headers=headers)
+        end = offsets[-1] + 1
+        return RecordBatch(self.name, 0, numbers, unknown, values, end, headers=headers, counts=self.counts)
 
 
 class JsonLines(RecordFile):
     """One event, or an array of events, a line; blank lines are passed over."""
+
+    counts = "line"
 
     def _read(self, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         longest = self._longest + 2
@@ -138,6 +142,7 @@ class ParquetRecords(RecordFile):
     """Rows of a Parquet file as JSON objects."""
 
     unit = "rows"
+    counts = "row"
 
     def _size(self) -> int | None:
         import pyarrow as pa  # noqa: PLC0415  0.2 s to import

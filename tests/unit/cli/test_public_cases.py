@@ -200,7 +200,7 @@ def test_a_payload_of_another_producer_is_refused_in_words(
 ) -> None:
     code, report, err = replay([payload] * 50, 20)
     path = "model_name" if "model_name" in payload else "{value: NAME}"
-    first = f"events.jsonl/0@0: model: missing; rejected (missing_field); mapping: `model: {path}`"
+    first = f"events.jsonl, line 1: model: missing; rejected (missing_field); mapping: `model: {path}`"
     nothing = "None of the 50 events could be used; 'driftd check --sample' shows why."
     assert code == 2
     assert report["remarks"] == [first, nothing]
@@ -216,7 +216,7 @@ def test_a_payload_of_another_producer_is_refused_in_words(
 def test_one_bad_event_among_good_ones_is_named(replay: Run) -> None:
     code, report, _ = replay([*of_ratios(ratios(30)), {"model": 7}, {"model": 8}], 20)
     assert code == 0
-    first = "events.jsonl/0@30: model: expected a string, got 7; rejected (wrong_type)"
+    first = "events.jsonl, line 31: model: expected a string, got 7; rejected (wrong_type)"
     assert report["remarks"] == [f"{first}; mapping: `model: {{path: model, type: text}}`"]
 
 
@@ -286,7 +286,7 @@ def test_an_event_years_ahead_is_named(replay: Run, at: int) -> None:
     ahead = "2036-08-29 00:00 UTC is 10 years ahead of the others"
     assert (code, report["remarks"]) == (
         0,
-        [f"events.jsonl/0@{at}: {ahead}; {2999 - at:,} events after it count as late"],
+        [f"events.jsonl, line {at + 1}: {ahead}; {2999 - at:,} events after it count as late"],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from driftd.cli import main
+from tests.unit.cli.pasting import tfrecords
 from tests.unit.decode.formats.make import lines
 from tests.unit.decode.make import NOW
 
@@ -49,9 +50,9 @@ def test_every_value_that_cannot_be_used_has_its_reason(sample: Any) -> None:
     assert code == 0
     assert "4 events, 2 can be used" in out
     assert "1 value refused: m: x: expected" in out
-    assert "1 rejected (wrong_type), first at 2: latency_seconds: expected a number of seconds" in out
+    assert "1 rejected (wrong_type), first at line 3: latency_seconds: expected a number of seconds" in out
     assert "mapping: `latency: {path: latency_seconds, unit: s}` reads numbers that are text" in out
-    assert "1 rejected (not_json), first at 3" in out
+    assert "1 rejected (not_json), first at line 4" in out
 
 
 def test_no_more_records_are_read_than_are_asked_for(sample: Any) -> None:
@@ -85,7 +86,7 @@ def test_rejects_that_differ_in_numbers_only_are_one_line_with_the_hint(sample: 
     late = [event(time=NOW * 1e3 + 1e6 * i) for i in range(8)]
     _, out = sample([event(), *late, *late], config="{}")
     assert out.count("rejected (bad_time)") == 1
-    assert "16 rejected (bad_time), first at 1: time: expected epoch seconds" in out
+    assert "16 rejected (bad_time), first at line 2: time: expected epoch seconds" in out
     assert "mapping: `time: {path: time, unit: ms}`" in out
 
 
@@ -136,7 +137,7 @@ def test_a_format_that_is_configured_gives_way_to_no_mapping(sample: Any) -> Non
     good = {"log_id": "l", "log_time": "2026-09-01T10:00:00", "model_name": "m", "predicted_y": 1, "amount": 3}
     code, out = sample([good, {**good, "log_time": "yesterday"}], config="mapping: {format: hopsworks}")
     assert (code, "With this in driftd.yaml" in out) == (0, False)
-    assert "1 rejected (bad_time), first at 1: log_time: expected a date and a time" in out
+    assert "1 rejected (bad_time), first at line 2: log_time: expected a date and a time" in out
 
 
 MAPPED = "mapping: {model: m, features: req, prediction: res.k, score: res.p}"
@@ -156,7 +157,7 @@ def foreign(**fields: Any) -> dict[str, Any]:
         ),
         pytest.param(
             [foreign(), foreign(res={"k": 1, "p": "high"})],
-            "1 rejected (wrong_type), first at 1: res.p (score): expected a number",
+            "1 rejected (wrong_type), first at line 2: res.p (score): expected a number",
             id="one would be accepted without what it says",
         ),
         pytest.param(
@@ -229,7 +230,8 @@ def calls_of_mlserver() -> list[Any]:
 def test_requests_and_answers_of_mlserver_in_one_file_are_recognised_and_joined(sample: Any) -> None:
     code, out = sample(calls_of_mlserver())
     assert code == 2
-    assert "Recognised: MLServer (open inference protocol V2). With this in driftd.yaml 4 of 4 could be used:" in out
+    assert "Recognised: MLServer (open inference protocol V2). With this in driftd.yaml 4 of 4 could be used" in out
+    assert " on a topic, and 0 of this file for want of times:" in out
     assert "mapping:\n  format: mlserver\n" in out
     assert "rejected" not in out, "they were read as what they are not"
     code, out = sample(calls_of_mlserver(), config="mapping: {format: mlserver}")
@@ -284,5 +286,26 @@ def test_a_file_without_an_event_is_told_for_what_it_is(
 def test_a_frame_of_a_schema_registry_is_no_utf_16(sample: Any) -> None:
     _, out = sample([b"\x03\x00" + bytes(range(100, 116)) + b"abc"])
     assert "Framed by an AWS Glue schema registry, schema version 64656667-6869-6a6b-6c6d-6e6f70717273." in out
-    assert "framed by an AWS Glue" in out
+    assert "driftd does not ask AWS Glue's registry. Put the schema into a folder" in out
     assert "UTF-16" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        pytest.param("a.jsonl", b'{"model": "m"}\n\n{', "1 rejected (not_json), first at line 3:", id="line"),
+        pytest.param("a.csv", b"a,b\n1,2\n3\n4,5\n", "first at row 2: expected 2 columns, got 1", id="row"),
+        pytest.param("a.tfrecord", tfrecords([b"{}", b"{"]), "first at record 2:", id="record"),
+    ],
+)
+def test_records_of_a_file_are_told_as_editors_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SystemExit):
+        main(["check", "--sample", str(tmp_path / name)])
+    assert said in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["replay", "--fresh", "--events", str(tmp_path / name)])
+    place = said.partition("first at ")[2].partition(":")[0]
+    assert f"{name}, {place}: " in capsys.readouterr().err

@@ -117,3 +117,31 @@ def test_features_that_have_a_prefix_are_proposed_by_it() -> None:
     proposal = propose([json.dumps(record).encode()], "topic")
     assert proposal is not None
     assert proposal.mapping["features"] == {"under": ".", "prefix": "f_"}
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (
+            {"ModelName": "fraud", "InputFeatures": {"a": 1}, "PredictedClass": "x", "Timestamp": NOW},
+            {"model": "ModelName", "features": "InputFeatures", "prediction": "PredictedClass", "time": "Timestamp"},
+        ),
+        (
+            {"model": {"name": "fraud", "version": "3"}, "inputs": {"a": 1}, "pred": 1},
+            {"model": "model.name", "features": "inputs", "prediction": "pred"},
+        ),
+        (
+            {"input": {"a": 1}, "output": {"label": "stay", "score": 0.8}, "created": NOW},
+            {"features": "input", "prediction": "output.label", "score": "output.score", "time": "created"},
+        ),
+        (
+            {"inputs": {"a": 1}, "response": {"class": "b", "probabilities": {"a": 0.2, "b": 0.8}}},
+            {"features": "inputs", "prediction": "response.class", "score": "response.probabilities"},
+        ),
+        ({"inputs": {"a": 1}, "label": 1, "pred": 0}, {"features": "inputs", "prediction": "pred"}),
+    ],
+)
+def test_fields_are_found_however_their_names_are_spelled(record: dict[str, Any], expected: dict[str, str]) -> None:
+    proposal = propose([json.dumps(record).encode()], "topic")
+    assert proposal is not None
+    assert expected.items() <= proposal.mapping.items()
