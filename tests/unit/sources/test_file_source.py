@@ -332,7 +332,7 @@ def test_errors_versions_and_lists_of_numbers_are_understood(tmp_path: Path) -> 
     np.testing.assert_array_equal(batch.prediction, [5.0, np.nan, 0.0, 1.0])
     lists = np.asarray(batch.fields["list.prediction"])
     assert [row[: int(row[0]) + 1].tolist() for row in lists] == [
-        [2.0, 3.0, 4.0], [0.0], [0.0], [1.0, 1.0],
+        [2.0, 3.0, 4.0], [0.0], [0.0], [0.0],
     ]  # fmt: skip
 
 

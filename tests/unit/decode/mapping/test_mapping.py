@@ -157,7 +157,7 @@ def test_what_is_flattened_is_bounded() -> None:
         ({}, {"model": "m", "features": [1, 2, 3]}, "wrong_type", "mapping: `features: {under: features, names: [NAME, NAME, ...]}`"),
         ({"features": {"under": "x", "names": ["a"]}}, {"model": "m", "x": [1, 2]}, "wrong_type", "the mapping has 1 name, and the list 2 values"),
         ({}, {"model": "m", "prediction": 1, "cost": {"amount": "1"}}, "wrong_type", ""),
-        ({}, {"model": "m", "prediction": 1, "score": [0.5, 0.5]}, "wrong_type", "mapping: `score: score[0]` takes its first"),
+        ({}, {"model": "m", "prediction": 1, "label": [0.5, 0.5]}, "wrong_type", "mapping: `label: label[0]` takes its first"),
         ({}, {"model": "m", "prediction": 1, "score": ["high"]}, "wrong_type", ""),
         ({}, {"model": "m", "prediction": {"a": {"b": 1}}}, "wrong_type", ""),
         ({}, {"model": "m", "prediction": 1, "time": 1e30}, "bad_time", ""),
@@ -197,8 +197,8 @@ SOUND = {"m": "fraud", "a": {"t": NOW * 1e3}, "req": {"x": 1}, "res": {"k": 1, "
 @pytest.mark.parametrize(
     ("change", "detail", "hint"),
     [
-        ({"res": {"p": "high"}}, 'res.p (score): expected a number or an object of class to probability, got "high"', ""),
-        ({"res": {"p": "0.5"}}, 'res.p (score): expected a number or an object of class to probability, got "0.5"', "mapping: `score: {path: res.p, type: number}` reads numbers that are text"),
+        ({"res": {"p": "high"}}, 'res.p (score): expected a number, an object of class to probability or a list of probabilities, got "high"', ""),
+        ({"res": {"p": "0.5"}}, 'res.p (score): expected a number, an object of class to probability or a list of probabilities, got "0.5"', "mapping: `score: {path: res.p, type: number}` reads numbers that are text"),
         ({"res": {"p": {"yes": "0.5"}}}, 'res.p.yes (score.yes): expected a number, got "0.5"', ""),
         ({"a": {"t": 1788220800000000}}, "a.t (time): expected epoch milliseconds, got 1788220800000000, after the year 2200; it looks like microseconds", "mapping: `time: {path: a.t, unit: us}`"),
         ({"a": {"t": "1.9.2026 10:00"}}, 'a.t (time): expected RFC 3339 with an offset, or epoch milliseconds, got "1.9.2026 10:00"', ""),
@@ -228,14 +228,14 @@ def test_the_event_of_an_array_that_was_refused_has_the_hint() -> None:
 
 def test_the_first_of_each_kind_has_the_hint() -> None:
     late = [{**RECORD, "ts": NOW * 1e6 + 1e9 * i} for i in range(3)]
-    text, listed, framed = {**RECORD, "score": "0.5"}, {**RECORD, "score": [1]}, b"\0\0\0\0\x07abc"
+    text, listed, framed = {**RECORD, "score": "0.5"}, {**RECORD, "label": [1, 2]}, b"\0\0\0\0\x07abc"
     rejects = decode(MAPPING, *late, text, framed, text, listed, late[0], framed, listed).rejects
     assert len(rejects) == 10
     assert {r.index: r.hint for r in rejects if r.hint} == {
         0: "mapping: `time: {path: ts, unit: us}`",
         3: "mapping: `score: {path: score, type: number}` reads numbers that are text",
         4: "framed by a schema registry, schema id 7: mapping.format says what is inside: avro, protobuf or jsonschema",
-        6: "mapping: `score: score[0]` takes its first",
+        6: "mapping: `label: label[0]` takes its first",
     }
 
 
