@@ -67,6 +67,14 @@ class Rows(RecordBatch):
         broken = tuple((offset, why) for offset, why in self.broken if offset < part.next_offset)
         return replace(part, table=self.table.slice(0, there), good=good[:there], broken=broken)
 
+    def rest(self, n: int) -> Self:
+        part = RecordBatch.rest(self, n)
+        good = np.asarray(self.good, np.intp)
+        there = int(np.searchsorted(good, n))
+        begin = int(self.offsets[n]) if n < len(self) else self.next_offset
+        broken = tuple((offset, why) for offset, why in self.broken if offset >= begin)
+        return replace(part, table=self.table.slice(there), good=good[there:] - n, broken=broken)
+
 
 class FlatCodec:
     """Decodes Rows of one file. ``model``, ``version`` and ``variant`` are for files without such a column."""

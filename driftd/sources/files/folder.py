@@ -16,6 +16,7 @@ from driftd.decode import Codec, Limits
 from driftd.decode.tabular.codec import Rows
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.flat import FlatFile
+from driftd.sources.files.lanes import Lanes
 from driftd.sources.files.records import RecordFile
 from driftd.sources.files.stream import ROWS, Progress, undamaged
 
@@ -60,31 +61,27 @@ class Folder:
 
 
 class RecordFolder:
-    """Of files of records, opened one after the other. Offsets go on from file to file."""
+    """Of files of records, in order of their times (driftd.sources.files.lanes)."""
 
-    def __init__(self, path: str, files: Sequence[Path], open_file: Callable[[str], RecordFile]) -> None:
+    def __init__(
+        self, path: str, files: Sequence[Path], limits: Limits, open_file: Callable[[str], RecordFile]
+    ) -> None:
         self.path = path
-        self._files, self._open = [*map(str, files)], open_file
-        self._now = open_file(self._files[0])
-        self.name = self._now.name
-        self.codec: Codec = self._now.codec
+        paths = [*map(str, files)]
+        self._first = open_file(paths[0])
+        self.name = self._first.name
+        self.codec: Codec = self._first.codec
         self.partitions: tuple[TopicPartition, ...] = ()
-        self._read = 0
+        self._lanes = Lanes(self.name, paths, open_file, self._first.codec_within(limits))
 
     def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
-        end = 0
-        for path in self._files:
-            begin, self._now = end, self._open(path)
-            for records in self._now.batches(size):
-                end = begin + records.next_offset
-                yield replace(records, offsets=records.offsets + begin, next_offset=end)
-            self._read += 1
+        return self._lanes.batches(size)
 
     def codec_within(self, limits: Limits) -> Codec:
-        return self._now.codec_within(limits)
+        return self._first.codec_within(limits)
 
     def progress(self) -> Progress:
-        return Progress(self._read, len(self._files), "files")
+        return Progress(self._lanes.read, len(self._lanes.paths), "files")
 
 
 def files_of(folder: Path, kinds: Sequence[str]) -> list[Path]:

@@ -56,7 +56,7 @@ def _open_folder(path: str, layout: Layout | None, limits: Limits, placed: bool)
     if kinds[0] in _PARQUET and not _has_format(path, limits):
         return Folder(path, files, layout or Layout(), limits)
     _require_no_columns(path, layout)
-    return RecordFolder(path, files, lambda file: _of_records(file, kinds[0], limits, path, placed))
+    return RecordFolder(path, files, limits, lambda file: _of_records(file, kinds[0], limits, path, placed))
 
 
 def _of_records(path: str, kind: str, limits: Limits, named: str | None, placed: bool) -> RecordFile:
