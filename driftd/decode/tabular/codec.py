@@ -132,6 +132,12 @@ class FlatCodec:
         dates = (pa.types.is_timestamp, pa.types.is_date)
         self.dated = frozenset(f.name for f in schema if any(is_date(f.type) for is_date in dates))
 
+    def times(self, table: Any) -> NumericColumn:
+        """Of rows of a file that has a column of times; NaN where there is none."""
+        column = self.layout.columns["time"]
+        each = self.layout.units.get("time")
+        return read.times(read.plain(table.column(column)), column in self.dated, {}, each)
+
     def within(self, limits: Limits) -> FlatCodec:
         """The same with other limits."""
         twin = copy(self)
@@ -144,6 +150,8 @@ class FlatCodec:
         schemas: Mapping[str, Schema],
         halves: Halves | None = None,  # noqa: ARG002  a row is a whole event
     ) -> Decoded:
+        if not len(records):
+            return Decoded(0, [], [])
         if not isinstance(records, Rows):
             raise TypeError(f"expected Rows of a flat file, got {type(records).__name__}")
         return _Run(self, records, schemas).decoded()

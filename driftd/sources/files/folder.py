@@ -10,15 +10,14 @@ from typing import Final
 
 import pyarrow.parquet
 
-from driftd.core.errors import SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, Limits
-from driftd.decode.tabular.codec import Rows
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.flat import FlatFile
 from driftd.sources.files.lanes import Lanes
 from driftd.sources.files.records import RecordFile
 from driftd.sources.files.stream import ROWS, Progress, undamaged
+from driftd.sources.files.table import MOST_SORTED, Whole
 
 _KIND: Final = ".parquet"
 _HOUR: Final = re.compile(r"(?:^|/)((?:19|20)\d\d/[01]\d/[0-3]\d(?:/[012]\d)?)/([^/]+)$")
@@ -26,38 +25,43 @@ _HOUR: Final = re.compile(r"(?:^|/)((?:19|20)\d\d/[01]\d/[0-3]\d(?:/[012]\d)?)/(
 
 
 class Folder:
-    """Of Parquet files. Offsets go on from file to file. All files have the columns of the first."""
+    """Of Parquet files, which are one table in order of time (driftd.sources.files.table, .lanes)."""
 
     def __init__(self, path: str, files: Sequence[Path], layout: Layout, limits: Limits) -> None:
         self.path = path
         self.name = Path(path).name
-        self._files = [*map(str, files)]
-        self._layout, self._limits = layout, limits
-        self._first = self._open(self._files[0])
-        self.codec: Codec = self._first.codec
+        paths = [*map(str, files)]
+        mapping = limits.mappings.of(self.name)
+        ignore = () if mapping is None else mapping.features.ignore
+        self._whole = Whole.of(path, paths, {*layout.ignore, *ignore})
+        self._layout = replace(layout, ignore=(*layout.ignore, *self._whole.dates))
+        self._limits = limits
+        self._sorts = False
+        first = self._first = self._open(paths[0])
+        self.codec: Codec = first.codec
         self.partitions: tuple[TopicPartition, ...] = ()
-        self._done = self._known = 0
+        with undamaged(path):
+            self._rows = sum(pyarrow.parquet.read_metadata(file).num_rows for file in paths)
+        self._sorts = self._rows * len(first.layout.needed(self._whole.schema.names)) <= MOST_SORTED
+        timed = "time" in first.layout.columns
+        self._lanes = Lanes(self.name, paths, self._open, first.codec_within(limits), timed)
+        self._done = 0
 
-    def batches(self, size: int = ROWS) -> Iterator[Rows]:
-        for path in self._files:
-            begin, file = self._done, self._open(path)
-            if file.schema != self._first.schema:
-                raise SourceRefused(f"{path}: expected the columns, and types, of {self._files[0]}")
-            for rows in file.batches(size):
-                self._done = begin + rows.next_offset
-                yield replace(rows, offsets=rows.offsets + begin, next_offset=self._done)
+    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
+        for rows in self._lanes.batches(size):
+            self._done += len(rows)
+            yield rows
 
     def codec_within(self, limits: Limits) -> Codec:
         return self._first.codec_within(limits)
 
     def progress(self) -> Progress:
-        if not self._known:
-            with undamaged(self.path):
-                self._known = sum(pyarrow.parquet.read_metadata(file).num_rows for file in self._files)
-        return Progress(self._done, self._known, "rows")
+        return Progress(self._done, self._rows, "rows")
 
     def _open(self, path: str) -> FlatFile:
-        return FlatFile(path, _KIND, self._layout, self._limits, self.path)
+        file = FlatFile(path, _KIND, self._layout, self._limits, self.path, self._whole)
+        file.sorts = self._sorts
+        return file
 
 
 class RecordFolder:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 from driftd.cli import main
 from driftd.core.event import RecordBatch
 from driftd.decode import codec_of
+from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.lanes import Lanes
+from driftd.sources.files.source import open_events
 
 DAY = 1_788_220_800.0  # 2026-09-01
 
@@ -87,7 +91,7 @@ def test_hours_of_two_sources_are_two_partitions_however_many_hours_there_are() 
 
 
 def test_files_without_times_keep_their_places() -> None:
-    files = {"a": [None, None], "b": [None], "c": [DAY], "d": [None]}
+    files: dict[str, list[float | None]] = {"a": [None, None], "b": [None], "c": [DAY], "d": [None]}
     read = [json.loads(v or b"")["time"] for b in lanes(files).batches(10) for v in b.values]
     assert read == [None, None, None, DAY, None]
 
@@ -145,3 +149,74 @@ def test_variants_of_an_endpoint_are_read_side_by_side(tmp_path: Path, capsys: p
     code, told = run(capsys, "reference", "build", "fraud", *events, "--state-dir", str(tmp_path / "state"))
     assert code == 0, told
     assert f"{count:,}" in told
+
+
+# -- Parquet --
+
+
+def written(folder: Path, name: str, **columns: Any) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), folder / name)
+
+
+def events_of(folder: Path, layout: Layout | None = None) -> list[dict[str, Any]]:
+    """All rows in the order in which they are read."""
+    events = open_events(str(folder), layout)
+    out: list[dict[str, Any]] = []
+    for rows in events.batches(3):
+        for batch in events.codec.decode(rows, {}).batches:
+            columns = {"time": batch.times.tolist(), **batch.columns, **batch.fields}
+            out += [{"model": batch.model, **{n: c[i] for n, c in columns.items()}} for i in range(len(batch))]
+    return out
+
+
+def test_columns_that_only_some_files_have_are_missing_in_the_others(tmp_path: Path) -> None:
+    written(tmp_path, "p/part-0.parquet", time=[DAY], amount=pa.array([1], pa.int64()))
+    written(tmp_path, "p/part-1.parquet", country=pa.array(["DE"]).dictionary_encode(), amount=[2.5], time=[DAY + 1])
+    assert events_of(tmp_path / "p") == [
+        {"model": "p", "time": DAY, "amount": 1.0, "country": None},
+        {"model": "p", "time": DAY + 1, "amount": 2.5, "country": "DE"},
+    ]
+
+
+def test_names_of_folders_are_columns_but_those_that_say_when(tmp_path: Path) -> None:
+    for day, model, region in ((2, "fraud", "7"), (1, "churn", "8"), (1, "fraud", "__HIVE_DEFAULT_PARTITION__")):
+        name = f"p/date=2026-09-{day:02d}/model={model}/region={region}/part-0.parquet"
+        written(tmp_path, name, time=[DAY + 86400 * day], x=[float(day)])
+    read = events_of(tmp_path / "p")
+    assert sorted((e["model"], e["time"] - DAY, e["x"], str(e["region"])) for e in read) == [
+        ("churn", 86400, 1.0, "8.0"), ("fraud", 86400, 1.0, "None"), ("fraud", 172800, 2.0, "7.0"),
+    ]  # fmt: skip
+    assert all({*e} == {"model", "time", "x", "region"} for e in read)
+
+
+def test_a_folders_date_is_the_time_of_rows_that_have_no_other(tmp_path: Path) -> None:
+    for day in (2, 1):
+        written(tmp_path, f"p/date=2026-09-{day:02d}/part-0.parquet", x=[float(day)])
+    assert [(e["time"], e["x"]) for e in events_of(tmp_path / "p", Layout({"time": "date"}))] == [
+        (DAY, 1.0), (DAY + 86400, 2.0),
+    ]  # fmt: skip
+
+
+def test_parts_whose_rows_are_in_no_order_are_read_in_order_of_time(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(7)
+    times = DAY + 60.0 * rng.permutation(4000)
+    for part in range(4):
+        mine = times[part::4]
+        moments = pa.array((mine * 1e3).astype(np.int64), pa.timestamp("ms"))
+        written(tmp_path, f"p/part-{part}.parquet", time=moments, x=mine)
+    read = events_of(tmp_path / "p")
+    assert sorted(e["x"] for e in read) == sorted(times.tolist())
+    assert all(e["x"] == e["time"] for e in read)
+    code, told = run(capsys, "replay", "--events", str(tmp_path / "p"))
+    assert code == 0
+    assert "read 4000 = accepted 4000 + rejected 0 + late 0 + dropped 0" in told
+    state = ("--state-dir", str(tmp_path / "state"))
+    code, told = run(capsys, "reference", "build", "p", "--events", str(tmp_path / "p"), *state)
+    assert (code, "4,000" in told) == (0, True)
+
+
+def test_a_file_without_rows_and_rows_without_a_time_are_no_hindrance(tmp_path: Path) -> None:
+    written(tmp_path, "p/a.parquet", time=pa.array([], pa.float64()), x=pa.array([], pa.float64()))
+    written(tmp_path, "p/b.parquet", time=[DAY + 1, None, DAY], x=[1.0, 2.0, 3.0])
+    assert [e["x"] for e in events_of(tmp_path / "p")] == [3.0, 1.0]
