@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from driftd.cli.output import print_line, print_table
@@ -10,19 +10,24 @@ from driftd.core.text import clean, plural
 
 SHOWN_FEATURES: Final = 8
 _CELL: Final = 60
+_NO_OBJECT: Final = frozenset({"not_json", "not_utf8", "not_an_event", "empty"})
+_SAID: Final = frozenset({"not_finite", "too_large", "undecodable", "unknown_schema", "bad_envelope"})
+"""Reasons that no mapping changes, and that say themselves what to do."""
 
 
 def print_sample(report: Mapping[str, Any], what: str) -> None:
     from driftd.config.yamlfile import flow  # noqa: PLC0415
     from driftd.core.text import minute  # noqa: PLC0415
-    from driftd.decode.mapping.frames import INSIDE, with_article  # noqa: PLC0415
+    from driftd.decode.mapping.frames import with_article  # noqa: PLC0415
 
     received = report["received"]
     print_line(
         f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
     )
-    if report["frame"] and not report["accepted"]:
-        print_line(f"  Framed by {with_article(report['frame'])}. {INSIDE}.", "red")
+    if report["frame"]:
+        print_line(f"  Framed by {with_article(report['frame'])}.", "red")
+    for line in report["advice"]:
+        print_line(f"  {clean(line, 600)}")
     if report["events"]:
         plain = {"offset", "time", "model", "features"}
         columns = list(dict.fromkeys(name for e in report["events"] for name in e if name not in plain))
@@ -37,16 +42,12 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
             for e in report["events"]
         ]
         print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
-    proposal = report["proposal"]
-    if report["accepted"] or proposal is None or not proposal["new_format"]:  # else all was read as what it is not
-        _print_rejected(report)
-    for reason, n in report["dropped"].items():
-        print_line(f"  {n} not used ({reason})")
+    proposal, unusable = report["proposal"], report["unusable"]
+    as_what_it_is_not = unusable or report["frame"] or (proposal is not None and proposal["new_format"])
+    if not report["guess"] and (report["accepted"] or not as_what_it_is_not):
+        _print_unused(report)
     if report["waiting"]:
         print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
-    for r in report["refused_values"]:
-        many = f"{r['count']} {plural('value', r['count'])} refused"
-        print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
     if old := report["before_2000"]:
         are = "event is" if old == 1 else "events are"
         print_line(f"  {old} {are} of before the year 2000: is the unit of the time right?")
@@ -56,7 +57,8 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
     _print_proposal(report)
 
 
-def _print_rejected(report: Mapping[str, Any]) -> None:
+def _print_unused(report: Mapping[str, Any]) -> None:
+    """What is rejected, dropped or refused, and why."""
     for r in report["rejected"]:
         print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
         if r["hint"]:
@@ -64,49 +66,74 @@ def _print_rejected(report: Mapping[str, Any]) -> None:
     left = sum(report["rejected_by_reason"].values()) - sum(r["count"] for r in report["rejected"])
     if left:
         print_line(f"  {left} more rejected, each for something else", "red")
-    if report["on_topic"] > report["accepted"] and report["proposal"] is None:
-        usable, received = report["on_topic"], report["received"]
-        print_line(f"  With the time that a topic gives its records {usable} of {received} can be used.")
-
-
-def guess(head: bytes) -> str:
-    """What a file is that has no event, by its first bytes, and what to do; empty where nobody knows."""
-    lines = [line.strip() for line in head.splitlines()[:2]]
-    if not head:
-        return "There is nothing in it."
-    if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
-        return "It is compressed: its name must end with .gz or .zst."
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"} or (head[1:2] == b"\0" and head[:1] in {b"{", b"["}):
-        return "It is UTF-16: driftd reads UTF-8, 'iconv -f UTF-16 -t UTF-8' makes it."
-    if lines[0] in {b"[", b"{", b"[{"}:
-        return "Its JSON goes over several lines: driftd reads one record a line, 'jq -c .' or 'jq -c .[]' makes them."
-    if len(lines) == 1 and head.count(b",") and not head.startswith((b"{", b"[")):
-        return "It has a header and no row."
-    return ""
+    for reason, n in report["dropped"].items():
+        print_line(f"  {n} not used ({reason})")
+    for r in report["refused_values"]:
+        many = f"{r['count']} {plural('value', r['count'])} refused"
+        print_line(f"  {many}: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}")
 
 
 def _print_proposal(report: Mapping[str, Any]) -> None:
-    proposal = report["proposal"]
-    if proposal is None:
-        if report["guess"]:
-            print_line(f"  {report['guess']}")
-        elif not report["on_topic"] and report["received"]:
-            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
+
+    if (proposal := report["proposal"]) is None:
+        _print_none(report)
         return
     print_line()
-    known = f"Recognised: {', '.join(proposal['recognised'])}. " if proposal["recognised"] else ""
-    would = f"{proposal['would_accept']} of {proposal['of']} could be used"
-    if not proposal["of"]:
-        waiting = proposal["waiting"]
-        would = f"{waiting} {plural('record', waiting)} would be known, without the other half of the call"
-    print_line(f"{known}With this in driftd.yaml {would}:", "bold")
+    print_line(f"{_recognised(proposal)}{_would(proposal)}:", "bold")
     print_line()
+    if registry := proposal["schema_registry"]:
+        print_line(f"schema_registry: {flow(registry)}")
     for line in yaml_of(proposal["mapping"]):
         print_line(line)
-    if proposal["remarks"]:
+    if any(proposal["left"].values()):
         print_line()
-    for remark in proposal["remarks"]:
-        print_line(f"Note: {clean(remark, 200)}.")
+        print_line("Not used with it:")
+        _print_unused(proposal["left"])
+    _print_remarks(proposal["remarks"])
+
+
+def _would(proposal: Mapping[str, Any]) -> str:
+    """How much of the sample a proposal makes usable; a file has no times but those in its records."""
+    usable = f"{proposal['would_accept']} of {proposal['of']} could be used"
+    if not proposal["of"]:
+        waiting = proposal["waiting"]
+        usable = f"{waiting} {plural('record', waiting)} would be known, without the other half of the call"
+    elif proposal["of_file"] < proposal["would_accept"]:
+        return f"With this in driftd.yaml {usable} on a topic, and {proposal['of_file']} of this file for want of times"
+    return f"With this in driftd.yaml {usable}"
+
+
+def _print_none(report: Mapping[str, Any]) -> None:
+    """Why nothing is proposed."""
+    if report["guess"]:
+        print_line(f"  {report['guess']}")
+    if unusable := report["unusable"]:
+        print_line()
+        print_line(f"{_recognised(unusable)}0 of {unusable['of']} could be used:", "bold")
+        _print_unused(unusable["left"])
+        _print_remarks(unusable["remarks"])
+    elif report["on_topic"] > report["accepted"]:
+        usable, received = report["on_topic"], report["received"]
+        print_line(f"  With the time that a topic gives its records {usable} of {received} can be used.")
+    elif not report["guess"] and not report["advice"] and not report["accepted"] and report["received"]:
+        if report["rejected_by_reason"].keys() <= _NO_OBJECT:
+            print_line(
+                "  None of these records is a JSON object, or of a format that driftd knows; see docs/events.md."
+            )
+        elif not report["rejected_by_reason"].keys() <= _SAID:
+            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
+
+
+def _recognised(found: Mapping[str, Any]) -> str:
+    return f"Recognised: {', '.join(found['recognised'])}. " if found["recognised"] else ""
+
+
+def _print_remarks(remarks: Sequence[str]) -> None:
+    if remarks:
+        print_line()
+    for remark in remarks:
+        print_line(f"Note: {clean(remark, 300)}.")
 
 
 def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:

@@ -84,6 +84,8 @@ class Format(Protocol):
     """What the mapping needs beside the format."""
     REMARKS: Sequence[str]
     """What `driftd check --sample` says with it."""
+    NEEDS: str
+    """What the platform has to write, for records of which nothing, or no prediction, can be read."""
 
     def opener(self, mapping: RecordMapping, limits: Limits) -> Opener:
         """For a topic whose mapping is given."""

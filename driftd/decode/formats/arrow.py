@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TITLE: Final = "Arrow IPC"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ("records over 262,144 bytes need a higher `limits: {record_bytes: ...}`",)
+NEEDS: Final = "batches need columns that are fields of an event, as docs/how-to/arrow.md has them"
 _STREAM, _FILE = b"\xff\xff\xff\xff", b"ARROW1\x00\x00"
 """How a stream and a file begin; a file is a stream behind its first 8 bytes."""
 _LEAST_ROOM: Final = 65_536

@@ -19,6 +19,7 @@ from driftd.decode.registry import Decode, Registered, RegisteredSchema
 TITLE: Final = "Avro"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ()
+NEEDS: Final = "records need the fields of an event, or a mapping that says where they are"
 _encode: Final = Encoder(decimal_format="number").encode
 _MOST_TYPES: Final = 10_000
 """In one schema, each name as often as it is used. Chosen: a record of 1000 features has a tenth of it."""

@@ -25,8 +25,10 @@ from driftd.decode.opening import PATH, EachRecord, Read, Record, events_of_call
 
 TITLE: Final = "BentoML monitoring log"
 PROPOSED: Final[Mapping[str, Any]] = {}
-REMARKS: Final = (
-    "all columns are features until the mapping says which is the prediction: `prediction: features.NAME`",
+REMARKS: Final = ()
+NEEDS: Final = (
+    "the monitor has to log features and prediction (`mon.log(VALUE, name=NAME, role=..., data_type=...)`), and "
+    "`prediction: features.NAME` in the mapping says which column is the prediction"
 )
 _OWN: Final = ("timestamp", "request_id", "trace_id")
 _members: Final = Decoder(dict[str, Raw])
@@ -67,4 +69,5 @@ def opener(mapping: RecordMapping, limits: Limits) -> EachRecord:  # noqa: ARG00
 
 def recognise(record: Record) -> bool:
     value = record.value or b""
-    return value[:1] == b"{" and all(b'"%b"' % name.encode() in value for name in _OWN)
+    of_data = all(b'"%b"' % name.encode() in value for name in _OWN)
+    return value[:1] == b"{" and (of_data or (b'"bento_name"' in value and b'"columns"' in value))

@@ -28,6 +28,10 @@ from driftd.decode.payload import Rows, asked, told
 TITLE: Final = "Databricks inference table"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ()
+NEEDS: Final = (
+    "rows need bodies, and Databricks keeps none over 1 MiB: send less in a request, as "
+    "dataframe_split, dataframe_records, instances or inputs"
+)
 _NULL: Final = Raw(b"null")
 
 

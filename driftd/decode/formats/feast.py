@@ -24,7 +24,10 @@ from driftd.decode.opening import EachRecord, Read, Record, shaped
 
 TITLE: Final = "Feast feature log"
 PROPOSED: Final[Mapping[str, Any]] = {}
-REMARKS: Final = ("there is no prediction in it: driftd watches the features",)
+REMARKS: Final = ()
+NEEDS: Final = (
+    "each feature needs its columns NAME, NAME__timestamp and NAME__status; logs of features have no prediction"
+)
 _OWN: Final = ("__log_timestamp", "__request_id", "__log_date")
 _STATUS, _TIMESTAMP = "__status", "__timestamp"
 _PRESENT: Final = b"1"

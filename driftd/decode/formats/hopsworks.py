@@ -26,6 +26,7 @@ from driftd.decode.opening import EachRecord, Read, Record, seconds_of, shaped
 TITLE: Final = "Hopsworks feature log"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ()
+NEEDS: Final = "`feature_view.log(..., predictions=...)` logs predictions beside the features"
 _OWN: Final = ("log_time", "model_name", "model_version", "request_id", "log_id", "td_version", "request_parameters")
 _PREDICTED: Final = "predicted_"
 _NULL: Final = b"null"

@@ -17,6 +17,7 @@ from driftd.ingest.halves import Halves
 TITLE: Final = "JSON"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ()
+NEEDS: Final = "records need the fields of an event, or a mapping that says where they are"
 
 
 @dataclass(frozen=True, slots=True)

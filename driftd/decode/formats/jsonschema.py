@@ -15,6 +15,7 @@ from driftd.decode.registry import unframed
 TITLE: Final = "JSON framed by a schema registry"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ("the mapping of fields, if there is one, is of the JSON behind the frame",)
+NEEDS: Final = "records need the fields of an event, or a mapping that says where they are"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ TITLE: Final = "KServe inference logger"
 PAIRS: Final = True
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ("a topic that has other records, too, needs this in mapping.topics.TOPIC",)
+NEEDS: Final = "the InferenceService's predictor needs `logger: {mode: all}`, and its calls rows in instances or inputs"
 _headers: Final = Decoder(dict[str, list[str]])
 _TYPE: Final = "org.kubeflow.serving.inference."
 _EXTENSIONS: Final = ("inferenceservicename", "namespace", "component", "endpoint", "metadata")

@@ -28,6 +28,7 @@ from driftd.decode.wire import Message, fields, text_in
 TITLE: Final = "Merlin prediction log"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ("a topic of ObservationLog needs `model: {value: PROJECT/MODEL}`: its records do not name one",)
+NEEDS: Final = "each PredictionLog needs rows in features_table and in prediction_results_table"
 _DEEPEST: Final = 32
 """Lists in lists of a table. Chosen: a table has two, and features may be lists."""
 _OF_PREDICTIONS: Final = frozenset({10, 11, 20, 100})

@@ -27,6 +27,7 @@ from driftd.decode.protocol import answered, features_of
 TITLE: Final = "MLRun monitoring stream"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ()
+NEEDS: Final = "requests need inputs, and what `predict` of the model server returns is the answer's outputs"
 _NULL: Final = Raw(b"null")
 _OFF: Final = 0.3
 """Seconds that the record's timestamp may lie from whole seconds and `microsec` behind the call's begin. Chosen: longer

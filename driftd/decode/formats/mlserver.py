@@ -29,6 +29,9 @@ REMARKS: Final = ("driftd has to read the topic of requests and the topic of ans
 OF_BODIES: Final = (
     "these are bodies alone: the topics have the model in headers, the id in keys and the time in timestamps",
 )
+NEEDS: Final = (
+    "both topics have to be read, with the same key and the header mlserver-model on a request and its answer"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import struct
 from base64 import b16encode
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from msgspec import Raw, Struct
+from msgspec import DecodeError, Raw, Struct
 from msgspec.json import Decoder, encode
 
 from driftd.core.event import DropReason, RejectReason
@@ -22,13 +23,17 @@ from driftd.decode.fields import COSTS
 from driftd.decode.json.strict import DECODE_ERRORS, Refused, examine
 from driftd.decode.limits import Limits
 from driftd.decode.mapping.spec import RecordMapping
-from driftd.decode.opening import Beside, EachRecord, Read, Record, shaped, together
+from driftd.decode.opening import UNFORESEEN, Beside, EachRecord, Read, Record, shaped, together
 from driftd.decode.registry import checked
 from driftd.decode.wire import Message
 
-TITLE: Final = "OpenTelemetry spans of language models"
+TITLE: Final = "OpenTelemetry spans"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ("kafkaexporter's encodings otlp_json and otlp_proto are read, those of Jaeger and Zipkin are not",)
+NEEDS: Final = (
+    "spans need gen_ai.operation.name (chat, generate_content, text_completion or embeddings), and "
+    "gen_ai.response.finish_reasons, the prediction; instrumentations of OpenTelemetry's GenAI conventions set them"
+)
 _OPERATION: Final = "gen_ai.operation.name"
 _INFERENCE: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
 """Agents and tools are spans around these, and would count them twice."""
@@ -74,6 +79,8 @@ _REASONS: Final[Mapping[str, str]] = {
 }
 """Providers' own words for why an answer ended, in small letters."""
 _READ: Final = frozenset(name for table in (_ALIASES, _FEATURES, _TOKENS) for names in table.values() for name in names)
+_EPOCH_2000, _EPOCH_2200 = 946_684_800 * 10**9, 7_258_118_400 * 10**9
+_UNREADABLE: Final = (Refused, DecodeError, *UNFORESEEN)
 _FAILED: Final = 2
 """Status code of a span that went wrong."""
 
@@ -271,5 +278,29 @@ def opener(mapping: RecordMapping, limits: Limits) -> EachRecord:  # noqa: ARG00
 
 
 def recognise(record: Record) -> bool:
+    """Spans of any kind: which of them are calls of language models is ``seen``."""
     value = record.value or b""
-    return (b'"resourceSpans"' in value[:200] or value[:1] == b"\n") and _OPERATION.encode() in value
+    if value[:1] != b"\n":
+        return value[:1] == b"{" and b'"resourceSpans"' in value[:200]
+    try:
+        starts = [call.start for call in _of_protobuf(value)]
+    except _UNREADABLE:
+        return False
+    return bool(starts) and all(_EPOCH_2000 < start < _EPOCH_2200 for start in starts)
+
+
+def seen(records: Iterable[Record]) -> Iterator[str]:
+    """How many of the spans are calls of language models, and what the others are."""
+    operations: Counter[str] = Counter()
+    for record in records:
+        value = record.value or b""
+        try:
+            calls = [*(_of_json(_traces.decode(value)) if value[:1] == b"{" else _of_protobuf(value))]
+        except _UNREADABLE:
+            continue
+        operations.update(str(call.attributes.get(_OPERATION, "")) for call in calls)
+    spans, usable = operations.total(), sum(operations[name] for name in _INFERENCE)
+    if usable < spans:
+        others = [f"{n} {name[:40]}" for name, n in operations.most_common() if name and name not in _INFERENCE][:5]
+        others += [f"{operations['']} without {_OPERATION}"] if operations[""] else []
+        yield f"{usable} of {spans} spans are calls of language models; the others are {', '.join(others)}"

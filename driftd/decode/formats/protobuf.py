@@ -25,6 +25,7 @@ from driftd.decode.wire import Varints
 TITLE: Final = "Protobuf"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ()
+NEEDS: Final = "records need the fields of an event, or a mapping that says where they are"
 _MOST_INDEXES: Final = 32
 """As Confluent's readers have it: how deep a message may be nested in others."""
 _MAIN: Final = ".driftd.proto"

@@ -36,6 +36,10 @@ PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = (
     "model and variant are in the files' path, ENDPOINT/VARIANT/yyyy/mm/dd/hh; elsewhere give `model: {value: NAME}`",
 )
+NEEDS: Final = (
+    "the endpoint's DataCaptureConfig needs CaptureOptions Input and Output, and bodies that are "
+    "CSV or JSON by CaptureContentTypeHeader"
+)
 _PLACE: Final = re.compile(r"(?:.*/)?([^/]+)/([^/]+)/(20\d\d)/([01]\d)/([0-3]\d)/([012]\d)/[^/]+", re.DOTALL)
 _HOUR: Final = 3600.0
 _NULL: Final = Raw(b"null")

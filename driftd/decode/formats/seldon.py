@@ -28,6 +28,7 @@ TITLE: Final = "Seldon Core 2"
 PAIRS: Final = True
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ("driftd has to read the topic of inputs and the topic of outputs",)
+NEEDS: Final = "the topics of inputs and of outputs have to be read, with the same key or x-request-id on both"
 _FRAME: Final = 6
 """Bytes of the frame of a schema registry, with the place of the message: Seldon always cuts so many."""
 

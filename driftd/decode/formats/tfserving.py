@@ -33,6 +33,7 @@ from driftd.decode.wire import SINGLE, Message, fields, integers, packed, requir
 TITLE: Final = "TensorFlow Serving prediction log"
 PROPOSED: Final[Mapping[str, Any]] = {}
 REMARKS: Final = ()
+NEEDS: Final = "the log needs predict, classify or regress calls, with request and response"
 _TYPES: Final = {
     1: "<f4",
     2: "<f8",

@@ -6,7 +6,13 @@ from typing import Final
 
 NAMES: Final = {
     "model": ("model_name", "modelName", "model_id", "modelId", "inferenceservicename", "service"),
-    "time": ("timestamp", "ts", "event_time", "eventTime", "request_time", "created_at", "datetime", "ts_ms", "when"),
+    "time": (
+        *("timestamp", "ts", "event_time", "eventTime", "event_ts", "event_timestamp", "prediction_time"),
+        *("prediction_timestamp", "inference_time", "inference_timestamp", "scored_at", "predicted_at"),
+        *("request_time", "request_timestamp", "requested_at", "occurred_at", "created_at", "datetime", "date_time"),
+        *("when", "logged_at", "log_time", "recorded_at", "received_at", "published_at", "sent_at", "epoch"),
+        *("unix_time", "unixtime", "asctime", "date", "start_time", "updated_at"),
+    ),
     "prediction": (
         "predicted",
         "pred",

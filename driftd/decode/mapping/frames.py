@@ -17,6 +17,10 @@ _GLUE: Final = 18
 """Bytes before the data: 03, compression, UUID."""
 
 
+MOST_ID: Final = 10_000_000
+"""Chosen: registries count from 1, and other binary data rarely begins with a number that is so small in its bytes."""
+
+
 def with_article(frame: str) -> str:
     """``an AWS Glue schema registry, ...``"""
     return f"{'an' if frame[:1] in 'AEIOU' else 'a'} {frame}"

@@ -14,16 +14,14 @@ from msgspec.json import Decoder
 
 from driftd.decode.fields import COSTS, FIELDS
 from driftd.decode.json.strict import DECODE_ERRORS
-from driftd.decode.limits import DEFAULT_LIMITS, LATEST_TIME
+from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.mapping.familiar import NAMES
-from driftd.decode.mapping.spec import CALLED, KEYS, MAX_INDEX, UNITS, Path, parse, spell
+from driftd.decode.mapping.spec import CALLED, KEYS, MAX_INDEX, Path, parse, spell
+from driftd.decode.mapping.times import find_time, with_unit
 
 _MOST_STEPS: Final = 6
 _MOST_PATHS: Final = 2000
 """Paths of one record that are looked at. Chosen: a record of more has another shape than one event's."""
-_EPOCH_2000: Final = 946_684_800.0
-_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
-_NO_OFFSET: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?")
 _SUFFIX: Final = {"ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": "us"}
 _any: Final = Decoder(Any)
 
@@ -37,11 +35,15 @@ NAMELESS: Final = "no record names its model; give the model's name as the value
 
 @dataclass(slots=True)
 class Proposal:
-    """``shapes``: what was recognised, in words; ``mapping`` as driftd.yaml has it; ``remarks`` for who reads it."""
+    """``shapes``: what was recognised, in words; ``mapping`` as driftd.yaml has it; ``remarks`` for who reads it.
+    ``warnings`` are true without the mapping, too. Of a platform's format ``needs`` is what the platform has to write.
+    """
 
     shapes: list[str] = field(default_factory=list)
     mapping: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    needs: str = ""
 
 
 def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
@@ -56,7 +58,8 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     values_at = {prefix + path: value for path, value in _paths(inside).items()}
     outside = {path: value for path, value in _paths(record).items() if path not in values_at}
     _oip(values_at, found)
-    for key in ("model", "time", "prediction", "score", "label", "latency", "id", "version"):
+    _find_time({**outside, **values_at}, found)
+    for key in ("model", "prediction", "score", "label", "latency", "id", "version"):
         if key not in found.mapping:
             _by_name(key, values_at, found) or _by_name(key, outside, found)
     _costs({**outside, **values_at}, found)
@@ -289,11 +292,9 @@ def _source(key: str, path: Path, value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
         number = float(value)
     match key:
-        case "time":
-            return _time(text, value, number)
         case "latency":
             unit = _SUFFIX.get(str(path[-1]).rpartition("_")[2], "s")
-            return None if number is None else _with_unit(text, unit, isinstance(value, str))
+            return None if number is None else with_unit(text, unit, isinstance(value, str))
         case "model":
             return text if isinstance(value, str) and value else None
         case "prediction" if isinstance(value, list) and value and not isinstance(value[0], list | dict):
@@ -307,17 +308,24 @@ def _source(key: str, path: Path, value: Any) -> Any:
     return None
 
 
-def _time(text: str, value: Any, number: float | None) -> Any:
-    if number is not None:
-        unit = next((u for u, per in UNITS.items() if _EPOCH_2000 <= number / per < LATEST_TIME / 2), None)
-        return None if unit is None else _with_unit(text, unit, isinstance(value, str))
-    if isinstance(value, str) and _NO_OFFSET.fullmatch(value):
-        return {"path": text, "zone": "UTC"}
-    return text if isinstance(value, str) and _RFC3339.match(value) else None
-
-
-def _with_unit(path: str, unit: str, is_text: bool) -> Any:
-    return path if unit == "s" and not is_text else {"path": path, "unit": unit}
+def _find_time(values_at: Mapping[Path, Any], found: Proposal) -> None:
+    """With a word on others that could be it, and on those that cannot."""
+    if "time" in found.mapping:
+        return
+    when = find_time(values_at)
+    if when.source is not None:
+        found.mapping["time"] = when.source
+        if when.guessed:
+            found.remarks.append(f"`{spell(when.path)}` is taken for the time, since its name ends like one")
+        elif when.others:
+            others = ", ".join(f"`{spell(path)}`" for path in when.others[:3])
+            are = "is a time, too" if len(when.others) == 1 else "are times, too"
+            found.remarks.append(f"`{spell(when.path)}` is taken for the time by its name; {others} {are}")
+    elif when.unreadable:
+        found.warnings.append(
+            f"`{spell(when.unreadable[0])}` seems to be a time that driftd does not read: it takes RFC 3339 "
+            "(2026-09-01T10:00:00Z), or a number of s, ms, us or ns since 1970"
+        )
 
 
 def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> None:

@@ -21,6 +21,7 @@ from driftd.decode import Codec, Limits
 from driftd.decode.tabular.codec import FlatCodec, Rows
 from driftd.decode.tabular.columns import MARK, MARKING, Texts, sniff
 from driftd.decode.tabular.layout import Layout
+from driftd.sources.files.looks import looks_like
 from driftd.sources.files.stream import MOST_VALUES, ROWS, Progress, open_bytes, undamaged
 from driftd.sources.files.table import Whole, columns_in, order_of
 
@@ -75,10 +76,10 @@ class FlatFile:
             head = stream.read(_HEADER_BYTES)
         text = head.decode("utf-8-sig", MARKING)
         first = text.partition("\n")[0]
-        if MARK in first:
-            raise ConfigError(f"{self.path}: the first line is not UTF-8; expected the names of the columns")
-        if not first.strip():
-            raise ConfigError(f"{self.path}: expected a first line with the names of the columns")
+        if MARK in first or not first.strip():
+            known = looks_like(head)
+            broken = "the first line is not UTF-8; expected" if MARK in first else "expected a first line with"
+            raise ConfigError(f"{self.path}: {broken} the names of the columns{'. ' * bool(known)}{known}")
         self._delimiter = "\t" if kind == ".tsv" else max(",;\t|", key=lambda d: (first.count(d), d == ","))
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter)
         columns = next(rows)

@@ -10,6 +10,7 @@ from driftd.decode import Limits
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.mapping.spec import JSON
 from driftd.decode.tabular.layout import Layout
+from driftd.sources.files.looks import HEAD_BYTES, looks_like, may_be_csv
 from driftd.sources.files.records import JsonLines, ParquetRecords, RecordFile, TfRecords
 from driftd.sources.files.stream import STDIN, FileEvents, open_bytes, undamaged
 
@@ -33,6 +34,7 @@ def open_events(
         kind = ".jsonl"
     else:
         _require_file(path)
+        _require_packed(path)
         kind = _kind(path)
     if kind in (*_JSON, *_TFRECORD) or _has_format(path, limits):
         _require_no_columns(path, layout)
@@ -93,10 +95,23 @@ def _kind(path: str) -> str:
     if name.suffix in (*_JSON, *_TFRECORD, *_FLAT):
         return name.suffix
     with undamaged(path), open_bytes(path) as (stream, _):
-        head = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head.startswith(b"PAR1"):
+        head = stream.read(HEAD_BYTES)
+    begin = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if begin.startswith(b"PAR1"):
         return ".parquet"
-    if head.startswith((b"{", b"[")):
+    if begin.startswith((b"{", b"[")):
         return ".jsonl"
     words = ", ".join((*_JSON, *_TFRECORD, *_FLAT))
-    raise ConfigError(f"{path}: expected a name that ends in {words}, with or without .gz or .zst")
+    known = looks_like(head) or ("If it is CSV, its name has to end in .csv." if may_be_csv(head) else "")
+    expected = f"expected a name that ends in {words}, with or without .gz or .zst"
+    raise ConfigError(f"{path}: {expected}{'. ' * bool(known)}{known}")
+
+
+def _require_packed(path: str) -> None:
+    """That a name which says so is that of a packed file."""
+    if path.endswith((".gz", ".zst")):
+        with Path(path).open("rb") as file:
+            head = file.read(4)
+        magic, end = (b"\x1f\x8b", ".gz") if path.endswith(".gz") else (b"\x28\xb5\x2f\xfd", ".zst")
+        if head and not head.startswith(magic):
+            raise ConfigError(f"{path}: its name ends in {end}, and it is not packed so; take {end} off its name")

@@ -1,0 +1,188 @@
+"""What would make more of a sample: the format or the mapping to write down, tried on it, or what has to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from driftd.cli.sample_tried import Tried
+
+if TYPE_CHECKING:
+    from driftd.config import Loaded
+    from driftd.core.event import RecordBatch
+    from driftd.decode import Codec, Limits
+    from driftd.decode.mapping.propose import Proposal
+    from driftd.decode.mapping.spec import RecordMapping
+
+_FEATURES: Final = "features."
+_CUT: Final = (
+    "A file of lines holds no binary records whole: they are cut where they have a byte 0A. Name the topic in place of "
+    "the file."
+)
+
+
+def is_of_json(records: Sequence[tuple[Codec, RecordBatch]]) -> bool:
+    """Whether each record is an event, or several: not a row of a flat file."""
+    from driftd.decode.json.codec import EventsCodec  # noqa: PLC0415
+
+    return all(isinstance(codec, EventsCodec) for codec, _ in records)
+
+
+def advice_on(mine: Tried, records: Sequence[RecordBatch], loaded: Loaded, limits: Limits, name: str) -> dict[str, Any]:
+    """Of a sample that the configuration (``mine``) cannot use all of; ``name`` is the topic's or the file's.
+
+    A proposal has to use more than the configuration does; where something is configured, more events, with no fewer
+    fields.
+    """
+    from driftd.decode.mapping.spec import JSON  # noqa: PLC0415
+
+    trying = _Trying(records, limits, hidden=loaded.settings.privacy.hides)
+    known = [limits.mappings.of(batch.source) for batch in records]
+    on_topic = trying.on_topic(None)
+    out: dict[str, Any] = {"on_topic": max(mine.accepted, on_topic.accepted)}
+    proposal, frame, advice = _proposal(records, limits, name, known)
+    out |= {"frame": frame, "advice": advice}
+    if proposal is None:
+        return out
+    out["advice"] = [*advice, *(f"{warning[:1].upper()}{warning[1:]}." for warning in proposal.warnings)]
+    tried = trying.named(proposal, name)
+    if not tried.accepted and not tried.waiting:
+        if proposal.needs:
+            out["unusable"] = _unusable(proposal, tried)
+        return out
+    as_it_is = trying.as_it_is(proposal.mapping)
+    gain = (tried.accepted, as_it_is.accepted) > (on_topic.accepted, mine.accepted)
+    better = (tried.accepted, -tried.refused, as_it_is.accepted) > (on_topic.accepted, -on_topic.refused, mine.accepted)
+    if any(mapping is not None for mapping in known):
+        better = gain and not _reads_less(proposal.mapping, known)
+    if proposal.mapping and (better or (tried.waiting and not mine.waiting)):
+        formats = {JSON if mapping is None else mapping.format for mapping in known}
+        out["proposal"] = _reported(proposal, tried, as_it_is) | {
+            "new_format": proposal.mapping.get("format", JSON) not in formats,
+            "schema_registry": _registry(loaded) if frame is not None else {},
+        }
+    return out
+
+
+def _proposal(
+    records: Sequence[RecordBatch], limits: Limits, name: str, known: Iterable[RecordMapping | None]
+) -> tuple[Proposal | None, str | None, list[str]]:
+    """With the frame of the records and what is to be done about it, where they have one."""
+    from driftd.decode.cloudevents import unwrap  # noqa: PLC0415
+    from driftd.decode.mapping.propose import propose  # noqa: PLC0415
+    from driftd.decode.mapping.spec import JSON  # noqa: PLC0415
+    from driftd.decode.recognise import framed, recognised, with_fields  # noqa: PLC0415
+
+    of_platform = any(mapping is not None and mapping.format != JSON for mapping in known)
+    if (proposal := recognised(records)) is not None:
+        return with_fields(proposal, records, limits, name), None, []
+    if of_platform:
+        return None, None, []
+    if (framing := framed(records, limits)) is not None:
+        advice = [_CUT] if framing.cut else []
+        if framing.proposal is None:
+            return None, framing.frame, [framing.missing, *advice]
+        return with_fields(framing.proposal, records, limits, name), framing.frame, advice
+    values: list[bytes | None] = []
+    for batch in records:
+        opened = unwrap(batch, limits)
+        values += batch.values if opened is None else opened.values
+    return propose(values, name), None, []
+
+
+@dataclass(slots=True)
+class _Trying:
+    """The sample, with mappings that nobody has configured."""
+
+    records: Sequence[RecordBatch]
+    limits: Limits
+    hidden: bool
+
+    def as_it_is(self, mapping: Mapping[str, Any]) -> Tried:
+        return self._tried(self.records, mapping)
+
+    def on_topic(self, mapping: Mapping[str, Any] | None) -> Tried:
+        """With the time that a topic gives each record. None: with what is configured."""
+        from time import time  # noqa: PLC0415
+
+        import numpy as np  # noqa: PLC0415
+
+        now = time()
+        timed = [replace(b, timestamps=np.where(np.isnan(b.timestamps), now, b.timestamps)) for b in self.records]
+        return self._tried(timed, mapping)
+
+    def named(self, proposal: Proposal, name: str) -> Tried:
+        """A proposal, on a topic; completed by what only trying it can tell."""
+        from driftd.decode.mapping.familiar import NAMES  # noqa: PLC0415
+        from driftd.decode.mapping.propose import NAMELESS, nameless  # noqa: PLC0415
+
+        tried = self.on_topic(proposal.mapping)
+        if not tried.accepted and tried.nameless():
+            proposal.mapping["model"] = {"value": nameless(name)}
+            proposal.remarks = [*proposal.remarks, NAMELESS]
+            tried = self.on_topic(proposal.mapping)
+        if "format" in proposal.mapping and "prediction" not in proposal.mapping and tried.accepted:
+            there = {*tried.features()}
+            column = next((n for n in ("prediction", *NAMES["prediction"]) if n in there), None)
+            if column is not None and any(what.startswith("no event has a prediction") for what in tried.lacks()):
+                proposal.mapping["prediction"] = _FEATURES + column
+                tried = self.on_topic(proposal.mapping)
+        return tried
+
+    def _tried(self, records: Sequence[RecordBatch], mapping: Mapping[str, Any] | None) -> Tried:
+        from driftd.decode import codec_of  # noqa: PLC0415
+
+        codec = codec_of(self.limits if mapping is None else _mapped(self.limits, mapping))
+        return Tried.of([(codec, batch) for batch in records], hidden=self.hidden)
+
+
+def _reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str, Any]:
+    lacks = [*on_topic.lacks()]
+    needs = [proposal.needs] if proposal.needs and (lacks or not on_topic.accepted) else []
+    return {
+        "recognised": proposal.shapes,
+        "mapping": proposal.mapping,
+        "would_accept": on_topic.accepted,
+        "of_file": as_it_is.accepted,
+        "of": on_topic.received,
+        "waiting": on_topic.waiting,
+        "left": on_topic.unused(),
+        "remarks": [*proposal.remarks, *lacks, *needs],
+    }
+
+
+def _registry(loaded: Loaded) -> dict[str, str]:
+    """Where schemas come from, as far as the file does not say it yet: the mapping is of no use without."""
+    given = loaded.settings.schema_registry
+    texts = {"url": given.url, "type": given.type, "folder": given.folder}
+    return {
+        key: str(value)
+        for key, value in texts.items()
+        if value is not None and loaded.origins.get(f"schema_registry.{key}", "").startswith("DRIFTD_")
+    }
+
+
+def _unusable(proposal: Proposal, tried: Tried) -> dict[str, Any]:
+    """Records of a format that it can read nothing of: what they are, why, and what the platform has to write."""
+    return {
+        "recognised": proposal.shapes,
+        "of": tried.received,
+        "left": tried.unused(),
+        "remarks": [*proposal.remarks, proposal.needs],
+    }
+
+
+def _mapped(limits: Limits, mapping: Mapping[str, Any]) -> Limits:
+    from driftd.config.mapping import mappings_of  # noqa: PLC0415
+    from driftd.config.settings import MappingSection  # noqa: PLC0415
+
+    return replace(limits, mappings=mappings_of(MappingSection.model_validate(mapping)))
+
+
+def _reads_less(proposed: Mapping[str, Any], known: Iterable[RecordMapping | None]) -> bool:
+    """Whether a proposal leaves out a field that is configured: it may accept more records for that alone."""
+    from driftd.decode.mapping.spec import CALLED  # noqa: PLC0415
+
+    own = {CALLED[name] for mapping in known if mapping is not None for name in mapping.fields}
+    return "format" not in proposed and not own <= proposed.keys()

@@ -1,0 +1,179 @@
+"""A sample as one configuration decodes it: what of it can be used, what cannot, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from driftd.core.event import Decoded, EventBatch, ListColumn, RecordBatch, Reject
+    from driftd.decode import Codec
+
+SHOWN: Final = 5
+"""Events in the table: more make it no clearer."""
+SHOWN_KINDS: Final = 20
+"""Kinds of rejects, the most frequent first: a list that people still read to its end."""
+_EPOCH_2000: Final = 946_684_800.0
+_TOLD: Final = ("prediction", "score", "label")
+
+
+class Tried:
+    """``waiting``: requests and answers without their other half in the sample."""
+
+    def __init__(self, decoded: Sequence[Decoded], waiting: int, *, hidden: bool) -> None:
+        self._decoded, self._hidden = decoded, hidden
+        self.waiting = waiting
+
+    @classmethod
+    def of(cls, records: Sequence[tuple[Codec, RecordBatch]], *, hidden: bool) -> Tried:
+        from driftd.ingest.halves import Halves  # noqa: PLC0415
+
+        halves = Halves()
+        decoded = [codec.decode(batch, {}, halves) for codec, batch in records]
+        return cls(decoded, len(halves.waiting), hidden=hidden)
+
+    @property
+    def received(self) -> int:
+        return sum(decoded.received for decoded in self._decoded)
+
+    @property
+    def accepted(self) -> int:
+        return sum(len(batch) + batch.label_only for batch in self._batches())
+
+    @property
+    def refused(self) -> int:
+        """Values of features, in events that can be used."""
+        return sum(int(f.sum()) for batch in self._batches() for f in batch.refused.values())
+
+    def nameless(self) -> bool:
+        """Whether a record is refused because nothing in it names the model."""
+        return any(r.detail == "model: missing" for decoded in self._decoded for r in decoded.rejects)
+
+    def report(self) -> dict[str, Any]:
+        events = [e for batch in self._batches() for e in _events(batch, self._hidden)]
+        return {
+            "received": self.received,
+            "waiting": self.waiting,
+            "accepted": self.accepted,
+            "events": sorted(events, key=lambda e: e["offset"])[:SHOWN],
+            **self.unused(),
+        }
+
+    def unused(self) -> dict[str, Any]:
+        """What is not used of it, by reason."""
+        return {
+            "rejected": self._rejected(),
+            "rejected_by_reason": dict(Counter(r.reason.value for d in self._decoded for r in d.rejects)),
+            "dropped": self._dropped(),
+            "refused_values": self._refused(),
+        }
+
+    def accepted_offsets(self) -> set[int]:
+        """Of the records that events, or labels alone, were made of."""
+        rows = [batch.offsets for batch in self._batches()]
+        rows += [batch.labels_alone.offsets for batch in self._batches() if batch.labels_alone is not None]
+        return {int(offset) for offsets in rows for offset in offsets}
+
+    def old(self) -> int:
+        """Events of before 2000: seconds that were read as milliseconds are of 1970."""
+        return sum(int((batch.times < _EPOCH_2000).sum()) for batch in self._batches())
+
+    def lacks(self) -> Iterator[str]:
+        """What driftd would have nothing to say of: events without a prediction, or without features."""
+        told = asked = rows = 0
+        columns: set[str] = set()
+        for batch in self._batches():
+            given = [batch.fields[name] for name in _TOLD if name in batch.fields]
+            failed = batch.failed
+            for i in range(len(batch)):
+                rows += 1
+                told += bool(failed is not None and failed[i]) or any(_value(c[i]) is not None for c in given)
+                asked += any(_value(c[i]) is not None for c in batch.columns.values())
+            columns.update(batch.columns)
+        for n, what, rest in ((told, "prediction", "features"), (asked, "features", "predictions")):
+            if rows and not n:
+                yield f"no event has {'a ' * (what == 'prediction')}{what}: driftd would watch the {rest} alone"
+            elif n < rows:
+                yield f"{rows - n} of {rows} events have no {what}"
+
+    def features(self) -> list[str]:
+        """Names, in the order in which they came."""
+        return [*dict.fromkeys(name for batch in self._batches() for name in batch.columns)]
+
+    def _batches(self) -> Iterator[EventBatch]:
+        return (batch for decoded in self._decoded for batch in decoded.batches)
+
+    def _dropped(self) -> dict[str, int]:
+        """By reason. Of what is configured: a sample has no models that are too many."""
+        from driftd.core.event import DropReason  # noqa: PLC0415
+
+        counts: Counter[str] = Counter()
+        for decoded in self._decoded:
+            counts.update({reason.value: n for reason, n in decoded.dropped.items()})
+        counts.pop(DropReason.MODEL_LIMIT.value, None)
+        counts.pop(DropReason.UNCONFIGURED_MODEL.value, None)
+        return dict(counts)
+
+    def _rejected(self) -> list[dict[str, Any]]:
+        """By kind: the first, and how many."""
+        from driftd.decode.mapping.hints import kind_of  # noqa: PLC0415
+
+        first: dict[tuple[str, str], Reject] = {}
+        counts: Counter[tuple[str, str]] = Counter()
+        for decoded in self._decoded:
+            for r in decoded.rejects:
+                kind = kind_of(r)
+                first.setdefault(kind, r)
+                counts[kind] += 1
+        return [
+            {"reason": r.reason.value, "detail": r.detail, "hint": r.hint, "count": n, "offset": r.offset}
+            for r, n in ((first[kind], n) for kind, n in counts.most_common(SHOWN_KINDS))
+        ]
+
+    def _refused(self) -> list[dict[str, Any]]:
+        """The first of each feature; how many."""
+        why = {(v.model, v.feature): v.why for decoded in self._decoded for v in reversed(decoded.refused)}
+        counts: Counter[tuple[str, str]] = Counter()
+        for decoded in self._decoded:
+            for batch in decoded.batches:
+                counts.update({(batch.model, name): int(flags.sum()) for name, flags in batch.refused.items()})
+        return [{"model": m, "feature": f, "count": counts[m, f], "detail": text} for (m, f), text in why.items()]
+
+
+def _events(batch: EventBatch, hidden: bool) -> Iterator[dict[str, Any]]:
+    """What driftd has of each event; without values where privacy hides them."""
+    from driftd.core.channel import Channel  # noqa: PLC0415
+    from driftd.core.event import versions  # noqa: PLC0415
+    from driftd.core.lists import CLASSES, LISTS  # noqa: PLC0415
+
+    names = versions(batch)
+    of_feature = {Channel.of_feature(name).name: name for name in batch.columns}
+    lists = {n.removeprefix(LISTS): cast("ListColumn", c) for n, c in batch.fields.items() if n.startswith(LISTS)}
+    classes = {n.removeprefix(CLASSES): c for n, c in batch.fields.items() if n.startswith(CLASSES)}
+    plain = {n: c for n, c in batch.fields.items() if not n.startswith((LISTS, CLASSES))}
+    for i in range(min(len(batch), SHOWN)):
+        features = {name: _value(column[i]) for name, column in batch.columns.items()}
+        fields = {name: _value(column[i]) for name, column in plain.items()}
+        if named := [name for name, column in classes.items() if _value(column[i]) is not None]:
+            fields["score of"] = ", ".join(named)
+        for name, rows in lists.items():
+            if (length := int(rows[i][0])) > 0:
+                at, key = (features, of_feature[name]) if name in of_feature else (fields, name)
+                at[key] = f"a list of {length} numbers"
+        there = {name: v for name, v in {"version": names[i], **fields}.items() if v is not None}
+        if hidden:
+            there, features = dict.fromkeys(there, "(hidden)"), dict.fromkeys(features, "(hidden)")
+        yield {
+            "offset": int(batch.offsets[i]),
+            "time": float(batch.times[i]),
+            "model": batch.model,
+            **there,
+            "features": features,
+        }
+
+
+def _value(value: Any) -> Any:
+    """As Python has it; missing is None."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  NaN
