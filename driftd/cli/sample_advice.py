@@ -133,7 +133,7 @@ class _Trying:
     def _tried(self, records: Sequence[RecordBatch], mapping: Mapping[str, Any] | None) -> Tried:
         from driftd.decode import codec_of  # noqa: PLC0415
 
-        codec = codec_of(self.limits if mapping is None else _mapped(self.limits, mapping))
+        codec = codec_of(self.limits if mapping is None else mapped(self.limits, mapping))
         return Tried.of([(codec, batch) for batch in records], hidden=self.hidden)
 
 
@@ -173,7 +173,7 @@ def _unusable(proposal: Proposal, tried: Tried) -> dict[str, Any]:
     }
 
 
-def _mapped(limits: Limits, mapping: Mapping[str, Any]) -> Limits:
+def mapped(limits: Limits, mapping: Mapping[str, Any]) -> Limits:
     from driftd.config.mapping import mappings_of  # noqa: PLC0415
     from driftd.config.settings import MappingSection  # noqa: PLC0415
 
