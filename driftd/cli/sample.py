@@ -38,7 +38,7 @@ def _report(loaded: Loaded, what: str, most: int) -> dict[str, Any]:
     tried = Tried.of(records, hidden=loaded.settings.privacy.hides)
     report = tried.report()
     report |= {"on_topic": tried.accepted, "before_2000": tried.old() if of_json else 0, "unread": {}, "guess": ""}
-    report |= {"frame": None, "proposal": None, "unusable": None, "advice": []}
+    report |= {"frame": None, "proposal": None, "unusable": None, "advice": [], "kinds": []}
     if not tried.accepted:
         report["guess"] = looks_like_at(what)
     if of_json and not report["guess"] and (tried.accepted < tried.received or tried.refused):

@@ -42,10 +42,13 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
             for e in report["events"]
         ]
         print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
+        _print_models(report["models"])
     proposal, unusable = report["proposal"], report["unusable"]
     as_what_it_is_not = unusable or report["frame"] or (proposal is not None and proposal["new_format"])
     if not report["guess"] and (report["accepted"] or not as_what_it_is_not):
-        _print_unused(report)
+        better = proposal is not None or report["advice"]
+        _print_unused(report, hints=bool(report["accepted"]) or not better)
+    _print_kinds(report["kinds"])
     if report["waiting"]:
         print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
     if old := report["before_2000"]:
@@ -57,11 +60,38 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
     _print_proposal(report)
 
 
-def _print_unused(report: Mapping[str, Any]) -> None:
-    """What is rejected, dropped or refused, and why."""
+def _print_kinds(kinds: Sequence[Mapping[str, Any]]) -> None:
+    """Records of several shapes, of which a mapping reads one."""
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
+
+    if kinds:
+        print_line(f"  Records of {len(kinds)} shapes, and a topic has one mapping: others are rejected and counted.")
+    for kind in kinds:
+        names = clean(", ".join(kind["names"][:SHOWN_FEATURES]), 200) or "members that differ"
+        used = f"{kind['used']} used" if kind["used"] else "none used"
+        line = f"    {kind['records']} with {names}: {used}"
+        if kind["mapping"] is not None:
+            line += f"; on a topic of their own `mapping: {flow(kind['mapping'])}` reads them"
+        print_line(line)
+    if joined := next((kind["joined_by"] for kind in kinds if kind["joined_by"] and not kind["used"]), None):
+        print_line(
+            f"  `{clean(joined)}` is the same in two shapes, as of requests and answers. A mapping joins none: the "
+            "producer has to send one record for a prediction; labels may come alone."
+        )
+
+
+def _print_models(models: Mapping[str, int]) -> None:
+    if len(models) > 1:
+        shown = [f"{clean(name, 40)} {n}" for name, n in [*models.items()][:SHOWN_FEATURES]]
+        more = f" and {len(models) - SHOWN_FEATURES} more" if len(models) > SHOWN_FEATURES else ""
+        print_line(f"  {len(models)} models: {', '.join(shown)}{more}")
+
+
+def _print_unused(report: Mapping[str, Any], *, hints: bool = True) -> None:
+    """What is rejected, dropped or refused, and why; a hint cures one field, and no record where others are wrong."""
     for r in report["rejected"]:
         print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
-        if r["hint"]:
+        if r["hint"] and hints:
             print_line(f"    {clean(r['hint'], 200)}")
     left = sum(report["rejected_by_reason"].values()) - sum(r["count"] for r in report["rejected"])
     if left:
@@ -86,6 +116,9 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
         print_line(f"schema_registry: {flow(registry)}")
     for line in yaml_of(proposal["mapping"]):
         print_line(line)
+    if len(proposal["models"]) > 1:
+        print_line()
+        _print_models(proposal["models"])
     if any(proposal["left"].values()):
         print_line()
         print_line("Not used with it:")

@@ -42,6 +42,24 @@ class Tried:
         return sum(len(batch) + batch.label_only for batch in self._batches())
 
     @property
+    def told(self) -> int:
+        """Events that say what the model told, or what turned out."""
+        return sum(self._told(batch) + batch.label_only for batch in self._batches())
+
+    @property
+    def useful(self) -> int:
+        """Events, but for those that are none beside others: records without a prediction among some with one."""
+        return self.told or self.accepted
+
+    def _told(self, batch: EventBatch) -> int:
+        given = [batch.fields[name] for name in _TOLD if name in batch.fields]
+        failed = batch.failed
+        return sum(
+            (failed is not None and bool(failed[i])) or any(_value(column[i]) is not None for column in given)
+            for i in range(len(batch))
+        )
+
+    @property
     def refused(self) -> int:
         """Values of features, in events that can be used."""
         return sum(int(f.sum()) for batch in self._batches() for f in batch.refused.values())
@@ -56,6 +74,7 @@ class Tried:
             "received": self.received,
             "waiting": self.waiting,
             "accepted": self.accepted,
+            "models": self.models(),
             "events": sorted(events, key=lambda e: e["offset"])[:SHOWN],
             **self.unused(),
         }
@@ -69,33 +88,38 @@ class Tried:
             "refused_values": self._refused(),
         }
 
-    def accepted_offsets(self) -> set[int]:
-        """Of the records that events, or labels alone, were made of."""
-        rows = [batch.offsets for batch in self._batches()]
-        rows += [batch.labels_alone.offsets for batch in self._batches() if batch.labels_alone is not None]
-        return {int(offset) for offsets in rows for offset in offsets}
-
     def old(self) -> int:
         """Events of before 2000: seconds that were read as milliseconds are of 1970."""
         return sum(int((batch.times < _EPOCH_2000).sum()) for batch in self._batches())
 
     def lacks(self) -> Iterator[str]:
         """What driftd would have nothing to say of: events without a prediction, or without features."""
-        told = asked = rows = 0
-        columns: set[str] = set()
+        told, asked, rows = 0, 0, sum(map(len, self._batches()))
         for batch in self._batches():
-            given = [batch.fields[name] for name in _TOLD if name in batch.fields]
-            failed = batch.failed
-            for i in range(len(batch)):
-                rows += 1
-                told += bool(failed is not None and failed[i]) or any(_value(c[i]) is not None for c in given)
-                asked += any(_value(c[i]) is not None for c in batch.columns.values())
-            columns.update(batch.columns)
+            told += self._told(batch)
+            columns = [*batch.columns.values()]
+            asked += sum(any(_value(column[i]) is not None for column in columns) for i in range(len(batch)))
         for n, what, rest in ((told, "prediction", "features"), (asked, "features", "predictions")):
             if rows and not n:
                 yield f"no event has {'a ' * (what == 'prediction')}{what}: driftd would watch the {rest} alone"
             elif n < rows:
                 yield f"{rows - n} of {rows} events have no {what}"
+
+    def useless(self) -> list[str]:
+        """Features of which every value was refused."""
+        refused: Counter[str] = Counter()
+        good: set[str] = set()
+        for batch in self._batches():
+            refused.update({name: int(flags.sum()) for name, flags in batch.refused.items()})
+            good.update(name for name, c in batch.columns.items() if any(_value(v) is not None for v in c))
+        return [name for name, n in refused.items() if n and name not in good]
+
+    def models(self) -> dict[str, int]:
+        """Events of each, the most first."""
+        counts: Counter[str] = Counter()
+        for batch in self._batches():
+            counts[batch.model] += len(batch) + batch.label_only
+        return dict(counts.most_common())
 
     def features(self) -> list[str]:
         """Names, in the order in which they came."""

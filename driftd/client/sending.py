@@ -17,6 +17,14 @@ MOST_TEXT: Final = 300
 _NEVER: Final = frozenset({400, 413, 415, 422})
 """Answers that will be the same next time."""
 _USER_AGENT: Final = "driftd-client"
+_PATH: Final = "/events"
+_ADVICE: Final = {
+    401: "user and password, or token, are options of the client",
+    403: "this login may not send events there",
+    413: "a smaller batch_events or batch_bytes sends less at once; receive.body_bytes is the bound there",
+    429: "the other side has too much to do; the events wait, and are sent again",
+}
+"""What helps where the answer itself does not say it."""
 
 
 class Unavailable(Exception):
@@ -100,11 +108,34 @@ class HttpSend:
             if refused:
                 raise Refused(text, events=refused)
         elif status in _NEVER:
-            raise Refused(f"HTTP {status}: {text}", too_large=status == 413)
+            raise Refused(self._advised(status, text), too_large=status == 413)
         else:
-            raise Unavailable(f"HTTP {status}: {text}", float(retry_after) if retry_after.isdigit() else None)
+            seconds = float(retry_after) if retry_after.isdigit() else None
+            raise Unavailable(self._advised(status, text if seconds is not None or text else retry_after), seconds)
+
+    def _advised(self, status: int, text: str) -> str:
+        """The answer, and what to do about it where that is on this side."""
+        advice = _ADVICE.get(status, "")
+        if status in {404, 405} and self._path != _PATH:
+            advice = f"the url's path is {self._path}, and driftd receive takes events at {_PATH}"
+        if 300 <= status < 400:
+            advice = "give the url that it goes to: events are sent to no other"
+        return f"HTTP {status}: {text}{'; ' * bool(text and advice)}{advice}"
 
     def _post(self, body: bytes) -> tuple[int, str, bytes]:
+        try:
+            return self._posted(body)
+        except ssl.SSLCertVerificationError as e:
+            words = f"the certificate of {self._host} is not trusted ({e.verify_message}); cafile is for its authority"
+            raise Unavailable(words) from e
+        except ssl.SSLError as e:
+            raise Unavailable(f"{_named(e)}; if {self._host} speaks no TLS, the url begins with http://") from e
+        except (http.client.BadStatusLine, ConnectionResetError) as e:
+            if self._tls is not None:
+                raise
+            raise Unavailable(f"{_named(e)}; if {self._host} speaks TLS, the url begins with https://") from e
+
+    def _posted(self, body: bytes) -> tuple[int, str, bytes]:
         if self._tls is None:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         else:
@@ -112,9 +143,14 @@ class HttpSend:
         try:
             connection.request("POST", self._path, body, self._headers)
             answer = connection.getresponse()
-            return answer.status, answer.headers.get("Retry-After", ""), answer.read(MOST_ANSWER_BYTES)
+            named = answer.headers.get("Retry-After", "") or answer.headers.get("Location", "")
+            return answer.status, named, answer.read(MOST_ANSWER_BYTES)
         finally:
             connection.close()
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _said(body: bytes, sent: int) -> tuple[int, str]:

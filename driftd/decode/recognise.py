@@ -27,6 +27,12 @@ from driftd.ingest.halves import Halves
 _FRAMED: Final = frozenset({"avro", "protobuf", "jsonschema"})
 """Formats whose records are of any shape behind the frame: fields need a mapping of their own."""
 
+_STRANGERS: Final = {
+    b'"%b"' % name: f"these are {what} of OpenTelemetry, and driftd reads its spans: kafkaexporter's topic otlp_spans"
+    for name, what in ((b"resourceLogs", "logs"), (b"resourceMetrics", "metrics"))
+}
+"""What no format reads, by what stands at its begin."""
+
 
 def recognised(records: Sequence[RecordBatch]) -> Proposal | None:
     """The format of most of the records; None where that is none."""
@@ -37,12 +43,18 @@ def recognised(records: Sequence[RecordBatch]) -> Proposal | None:
     for name, count in found.most_common(1):
         if 2 * count > sum(map(len, records)):
             return proposal_of(name, records)
+    strange = next((words for head, words in _STRANGERS.items() if _most_begin_with(head, records)), None)
+    if strange is not None:
+        return Proposal(warnings=[strange])
     if not found and mlserver.are_bodies(value for batch in records if not _headed(batch) for value in batch.values):
         title = f"{mlserver.TITLE} (open inference protocol V2)"
-        return Proposal(
-            [title], {"format": "mlserver"}, [*mlserver.OF_BODIES], [], mlserver.NEEDS, sum(map(len, records))
-        )
+        return Proposal([title], {"format": "mlserver"}, [*mlserver.OF_BODIES], needs=mlserver.NEEDS)
     return None
+
+
+def _most_begin_with(head: bytes, records: Sequence[RecordBatch]) -> bool:
+    count = sum(value is not None and head in value[:200] for batch in records for value in batch.values)
+    return 2 * count > sum(map(len, records))
 
 
 def proposal_of(name: str, records: Sequence[RecordBatch]) -> Proposal:
@@ -56,7 +68,7 @@ def proposal_of(name: str, records: Sequence[RecordBatch]) -> Proposal:
 
 def with_fields(proposal: Proposal, records: Sequence[RecordBatch], limits: Limits, name: str) -> Proposal:
     """With the places of fields, where the format does not say them: of what is behind the frame of a registry."""
-    chosen = proposal.mapping["format"]
+    chosen = proposal.mapping.get("format")
     if chosen not in _FRAMED:
         return proposal
     mapping = RecordMapping(format=chosen)

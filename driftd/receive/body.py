@@ -60,6 +60,9 @@ class _Keyed(Struct, gc=False):
 
 _list: Final = Decoder(list[Raw])
 _keyed: Final = Decoder(_Keyed)
+_members: Final = Decoder(dict[str, Raw])
+_LOOKED_AT: Final = 1 << 16
+"""Bytes of a body."""
 _lenient: Final = JSONDecoder(strict=False, parse_int=len, parse_float=len)
 """For the ends of values alone: numbers are not read, however many digits they have."""
 _OPENED, _COMMA, _CLOSED = (re.compile(rf"[ \t\r\n]*{sign}[ \t\r\n]*") for sign in (r"\[", ",", r"\]"))
@@ -84,12 +87,47 @@ def records_of(headers: Message, body: bytes, most_bytes: int) -> list[Record]:
             out = [Record(value) for value in islice(values, MOST_EVENTS + 1)]
         _require_few(out)
         if not out:
-            raise BadRequest(HTTPStatus.BAD_REQUEST, "no events in it")
+            raise BadRequest(HTTPStatus.BAD_REQUEST, f"no events in it: {_expected(kind)}")
         return out
-    raise BadRequest(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        f"content-type: expected {', '.join(KNOWN)}, or headers of a CloudEvent (ce-specversion), got {kind or 'none'}",
+    text = (
+        f"content-type: expected {', '.join(KNOWN)}, or headers of a CloudEvent (ce-specversion), got {kind or 'none'}"
     )
+    looks = f"; this body looks like {found}" if (found := content_type_of(body)) else ""
+    raise BadRequest(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{text}{looks}")
+
+
+def _expected(kind: str) -> str:
+    what = {JSON: "an event or an array of events", BATCH: "an array of CloudEvents"}
+    return f"expected {what.get(kind, 'an event a line')}, and the body is empty or has none"
+
+
+def content_type_of(body: bytes) -> str:
+    """What a body is by its looks, of a size that is looked at; "" where nobody can say."""
+    head = body.lstrip()[:_LOOKED_AT]
+    if head[:1] not in {b"{", b"["}:
+        return ""
+    try:
+        items = _list.decode(body) if head[:1] == b"[" else [Raw(body)]
+        first = _members.decode(items[0]) if items else {}
+    except (DecodeError, RecursionError):
+        lines = [line for line in head.split(b"\n") if line.strip()]
+        try:
+            return LINES[0] if len(lines) > 1 and all(_members.decode(line) for line in lines[:2]) else ""
+        except (DecodeError, RecursionError):
+            return ""
+    if {"specversion", "type", "source"} <= first.keys():
+        return BATCH if head[:1] == b"[" else STRUCTURED
+    return JSON
+
+
+def hint(headers: Message, body: bytes) -> str:
+    """Why nothing of a request may be an event though something in it is: it says that it is something else."""
+    if body[:2] == b"\x1f\x8b" and headers["Content-Encoding"] is None:
+        return "the body is gzip: content-encoding: gzip says so"
+    kind, looks = headers.get_content_type(), content_type_of(body)
+    if looks and looks != kind and not (looks == JSON and kind in LINES):
+        return f"the body looks like {looks}, and content-type says {kind}"
+    return ""
 
 
 def _unpacked(encoding: str, body: bytes, most: int) -> bytes:

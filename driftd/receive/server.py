@@ -18,7 +18,7 @@ from driftd.core.text import jsonable
 from driftd.decode import Codec
 from driftd.metrics.catalogue import RECEIVE
 from driftd.metrics.exposition import CONTENT_TYPE
-from driftd.receive.body import BadRequest, Record, records_of
+from driftd.receive.body import BadRequest, Record, hint, records_of
 from driftd.receive.check import checked
 from driftd.receive.topic import Topic
 from driftd.web.answer import JSON, Answer
@@ -93,15 +93,15 @@ class Endpoint:
         try:
             records = records_of(handler.headers, handler.body, self.body_bytes)
         except BadRequest as e:
-            answer = _json({"received": 0, "written": 0, "refused": 0, "error": str(e)}, e.status)
-        else:
-            answer = self.take(records)
-        return answer
+            why = _hinted(str(e), handler) if e.status is HTTPStatus.BAD_REQUEST else str(e)
+            return _json({"received": 0, "written": 0, "refused": 0, "error": why}, e.status)
+        return self.take(records, lambda: hint(handler.headers, handler.body))
 
-    def take(self, records: Sequence[Record]) -> Answer:
+    def take(self, records: Sequence[Record], looks: Callable[[], str] = str) -> Answer:
         """Writes what driftd can use of the records. 200: all of it is in the topic; 400: there was nothing of it;
         413: all of it is larger than driftd, or the topic, takes;
         503: the topic did not take all, and what is not counted as written should be sent again.
+        ``looks``: what the request may be, asked where nothing of it is accepted.
         """
         looked = checked(records, self.topic.name, self.codec, self.now())
         why = {i: (r.reason.value, r.detail + f"; {r.hint}" * bool(r.hint)) for i, r in looked.refused.items()}
@@ -128,7 +128,9 @@ class Endpoint:
             return _json({**said, "failed": failed, "error": text}, HTTPStatus.SERVICE_UNAVAILABLE, AGAIN)
         if not written and {reason for reason, _ in why.values()} == {RejectReason.TOO_LARGE.value}:
             return _json(said, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return _json(said, HTTPStatus.OK if written else HTTPStatus.BAD_REQUEST)
+        if written:
+            return _json(said, HTTPStatus.OK)
+        return _json({**said, "hint": words} if (words := looks()) else said, HTTPStatus.BAD_REQUEST)
 
     def _count(self, received: int, written: int, refused: Mapping[str, int], failed: int) -> None:
         self.metrics.received.inc(received)
@@ -136,6 +138,11 @@ class Endpoint:
         for reason, events in refused.items():
             self.metrics.refused.labels(reason).inc(events)
         self.metrics.refused.labels(UNAVAILABLE).inc(failed)
+
+
+def _hinted(text: str, handler: Handler) -> str:
+    more = hint(handler.headers, handler.body)
+    return f"{text}; {more}" if more else text
 
 
 def _json(said: Mapping[str, Any], status: HTTPStatus, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

@@ -71,7 +71,8 @@ def test_the_sample_is_recognised_and_read_as_the_page_shows(page: str, tmp_path
     (tmp_path / "driftd.yaml").write_text(blocks(page, "yaml")[-1])
     shown = driftd(tmp_path, *words)
     assert (shown.stdout, shown.returncode) == (after[2], 0)
-    replay = blocks(page, "sh")[0].splitlines()[0].split()[1:]
+    lines = "".join(blocks(page, "sh")).splitlines()
+    replay = next(line for line in lines if line.startswith("driftd replay --events")).split()[1:]
     done = driftd(tmp_path, *replay)
     assert done.returncode == 0, done.stderr
     assert f"rejected {REFUSED.get(page, 0)} " in done.stderr

@@ -81,6 +81,8 @@ _REASONS: Final[Mapping[str, str]] = {
 _READ: Final = frozenset(name for table in (_ALIASES, _FEATURES, _TOKENS) for names in table.values() for name in names)
 _EPOCH_2000, _EPOCH_2200 = 946_684_800 * 10**9, 7_258_118_400 * 10**9
 _UNREADABLE: Final = (Refused, DecodeError, *UNFORESEEN)
+_OF_MODELS: Final = ("gen_ai.", "llm.", "openinference.", "traceloop.", "ai.")
+"""How names of attributes of model calls begin, in these conventions and in others."""
 _FAILED: Final = 2
 """Status code of a span that went wrong."""
 
@@ -290,17 +292,37 @@ def recognise(record: Record) -> bool:
 
 
 def seen(records: Iterable[Record]) -> Iterator[str]:
-    """How many of the spans are calls of language models, and what the others are."""
+    """How many of the spans are calls of language models, what the others are, and which of their attributes are of
+    models.
+    """
     operations: Counter[str] = Counter()
+    names: Counter[str] = Counter()
     for record in records:
         value = record.value or b""
         try:
             calls = [*(_of_json(_traces.decode(value)) if value[:1] == b"{" else _of_protobuf(value))]
+            operations.update(str(call.attributes.get(_OPERATION, "")) for call in calls)
+            names.update(name for span in _names_in(value) if _OPERATION not in span for name in span)
         except _UNREADABLE:
             continue
-        operations.update(str(call.attributes.get(_OPERATION, "")) for call in calls)
     spans, usable = operations.total(), sum(operations[name] for name in _INFERENCE)
-    if usable < spans:
-        others = [f"{n} {name[:40]}" for name, n in operations.most_common() if name and name not in _INFERENCE][:5]
-        others += [f"{operations['']} without {_OPERATION}"] if operations[""] else []
-        yield f"{usable} of {spans} spans are calls of language models; the others are {', '.join(others)}"
+    if usable == spans:
+        return
+    others = [f"{n} {name[:40]}" for name, n in operations.most_common() if name and name not in _INFERENCE][:5]
+    others += [f"{operations['']} without {_OPERATION}"] if operations[""] else []
+    yield f"{usable} of {spans} spans are calls of language models; the others are {', '.join(others)}"
+    of_models = [name[:60] for name, _ in names.most_common() if name.startswith(_OF_MODELS)][:5]
+    if of_models:
+        yield f"spans without {_OPERATION} have {', '.join(of_models)}: their instrumentation is of other conventions"
+
+
+def _names_in(value: bytes) -> Iterator[frozenset[str]]:
+    """The names of each span's attributes."""
+    if value[:1] == b"{":
+        spans = (s for of in _traces.decode(value).resourceSpans for scope in of.scopeSpans for s in scope.spans)
+        yield from (frozenset(attribute.key for attribute in span.attributes) for span in spans)
+        return
+    for of in map(Message, Message(value).several(1)):
+        for scope in map(Message, of.several(2)):
+            for span in map(Message, scope.several(2)):
+                yield frozenset(pair.text(1) for pair in map(Message, span.several(9)))

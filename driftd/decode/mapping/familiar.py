@@ -33,3 +33,9 @@ NAMES: Final = {
     "features": ("inputs", "input", "instance", "request", "payload", "attributes", "x"),
 }
 """Names that mean a field in most records, the surest first."""
+
+ENVELOPES: Final = (
+    *("payload", "data", "detail", "event", "_source", "value", "log", "message", "record", "body"),
+    *("after", "fields", "doc", "document", "content", "prediction_event"),
+)
+"""Names of members that hold the whole event."""

@@ -15,7 +15,8 @@ from msgspec.json import Decoder
 from driftd.decode.fields import COSTS, FIELDS
 from driftd.decode.json.strict import DECODE_ERRORS
 from driftd.decode.limits import DEFAULT_LIMITS
-from driftd.decode.mapping.familiar import NAMES
+from driftd.decode.mapping.familiar import ENVELOPES, NAMES
+from driftd.decode.mapping.packed import advice, packed
 from driftd.decode.mapping.spec import CALLED, KEYS, MAX_INDEX, Path, parse, spell
 from driftd.decode.mapping.times import find_time, with_unit
 
@@ -30,6 +31,12 @@ _MARKS: Final = ("features_", "feature_", "feat_", "inputs_", "input_", "f_", "x
 """Prefixes of the names of features, where they stand beside other fields."""
 
 
+_TOLD: Final = frozenset({"prediction", "features", "score", "label", *NAMES["prediction"], *NAMES["score"]})
+_EVENT: Final = frozenset({*_TOLD, "model", *NAMES["model"], *NAMES["label"], "inputs", "instances", "op", *ENVELOPES})
+"""Names of which an event has at least one."""
+_HALVES: Final = ("request", "response", "inputs", "outputs")
+_TYPES: Final = frozenset({"string", "int", "long", "float", "double", "boolean"})
+_CLOUD_EVENTS: Final = "CloudEvents envelope in the record's value"
 NAMELESS: Final = "no record names its model; give the model's name as the value"
 
 
@@ -58,16 +65,18 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     values_at = {prefix + path: value for path, value in _paths(inside).items()}
     outside = {path: value for path, value in _paths(record).items() if path not in values_at}
     _oip(values_at, found)
-    _find_time({**outside, **values_at}, found)
+    _find_time(values_at, found) or _find_time(outside, found)
     for key in ("model", "prediction", "score", "label", "latency", "id", "version"):
         if key not in found.mapping:
             _by_name(key, values_at, found) or _by_name(key, outside, found)
-    _costs({**outside, **values_at}, found)
-    if "model" not in found.mapping:
-        found.mapping["model"] = {"value": nameless(name)}
-        found.remarks.append(NAMELESS)
+    every = {**outside, **values_at}
+    if (hidden := _hidden(every, found)) is not None:
+        return hidden
+    _costs(every, found)
+    _model(record, name, found)
     if "features" not in found.mapping:
         _features(values_at, prefix, found)
+    _lists(values_at, found)
     order = [CALLED[f.name] for f in FIELDS]
     found.mapping = {key: found.mapping[key] for key in order if key in found.mapping}
     found.mapping = {k: v for k, v in found.mapping.items() if k == "features" or v != KEYS[k]}
@@ -75,9 +84,33 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
         found.remarks.append("times have no offset, and are read as UTC: if they are not, the producer has to say one")
     if "time" not in found.mapping and not isinstance(record.get("time"), str | int | float):
         found.remarks.append("no record has a time: on a topic that of the Kafka record counts, a file has none")
-    if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in ("request", "response")):
+    if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in _HALVES):
         found.remarks.append("requests and answers are records of their own here, and a mapping joins none")
     return found
+
+
+def _model(record: Mapping[str, Any], name: str, found: Proposal) -> None:
+    """Who sent it, of CloudEvents that do not name one inside; else as the topic or file is called."""
+    if "model" in found.mapping:
+        return
+    senders = ("inferenceservicename", "source") if _CLOUD_EVENTS in found.shapes else ()
+    sender = next((key for key in senders if isinstance(record.get(key), str) and record[key]), None)
+    found.mapping["model"] = {"value": nameless(name)} if sender is None else sender
+    if sender is None:
+        found.remarks.append(NAMELESS)
+
+
+def _hidden(values_at: Mapping[Path, Any], found: Proposal) -> Proposal | None:
+    """That the event is inside of a text, if it seems to be."""
+    if "prediction" in found.mapping:
+        return None
+    inside = [one for one in packed(values_at) if _EVENT & one.inside.keys() or _is_body(one.path)]
+    return Proposal(warnings=[advice(inside)]) if inside else None
+
+
+def _is_body(path: Path) -> bool:
+    last = next((step.lower() for step in reversed(path) if isinstance(step, str)), "")
+    return last in ENVELOPES or any(part in last for part in ("payload", "body", "message", "request", "response"))
 
 
 def unread(values: Sequence[bytes | None]) -> dict[str, dict[str, Any] | None]:
@@ -138,14 +171,14 @@ def _opened(record: dict[str, Any], found: Proposal) -> tuple[dict[str, Any], Pa
     """What is inside the envelopes, and where that is."""
     prefix: Path = ()
     inside = record
-    if "specversion" in record and "type" in record and isinstance(record.get("data"), dict):
-        found.shapes.append("CloudEvents envelope in the record's value")
-        found.remarks.append("a producer that sets content-type: application/cloudevents+json needs no mapping for it")
+    if _is_cloud_event(record) and isinstance(record["data"], list):
+        prefix, inside = ("data", 0), record["data"][0]
+    elif _is_cloud_event(record):
         prefix, inside = ("data",), record["data"]
+        found.remarks.append("a producer that sets content-type: application/cloudevents+json needs no mapping for it")
+    if prefix:
+        found.shapes.append(_CLOUD_EVENTS)
         found.mapping |= {key: key for key in ("time", "id") if key in record}
-        for name in ("inferenceservicename", "source"):
-            if isinstance(record.get(name), str) and "model" not in found.mapping:
-                found.mapping["model"] = name
     payload = inside.get("payload") if "schema" in inside else None
     if isinstance(payload, dict):
         prefix, inside = (*prefix, "payload"), payload
@@ -155,7 +188,22 @@ def _opened(record: dict[str, Any], found: Proposal) -> tuple[dict[str, Any], Pa
         if isinstance(inside.get("source"), dict) and "ts_ms" in inside["source"]:
             found.mapping["time"] = {"path": spell((*prefix, "source", "ts_ms")), "unit": "ms"}
         prefix, inside = (*prefix, "after"), inside["after"]
+    while (name := _envelope_in(inside)) is not None:
+        prefix, inside = (*prefix, name), inside[name]
     return inside, prefix
+
+
+def _is_cloud_event(record: Mapping[str, Any]) -> bool:
+    data = record.get("data")
+    held = data[0] if isinstance(data, list) and data else data
+    return "specversion" in record and "type" in record and isinstance(held, dict)
+
+
+def _envelope_in(record: Mapping[str, Any]) -> str | None:
+    """The member that holds the event, where the record itself is none."""
+    if _TOLD & record.keys():
+        return None
+    return next((n for n in ENVELOPES if isinstance(record.get(n), dict) and _EVENT & record[n].keys()), None)
 
 
 def _oip(values_at: Mapping[Path, Any], found: Proposal) -> None:
@@ -251,11 +299,20 @@ def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
         for path, value in values_at.items():
             if path[-1] != name or any(path[: len(other)] == other[: len(path)] for other in used):
                 continue
-            source = _source(key, path, value)
+            at, inner = _unwrapped(path, value)
+            source = _source(key, at, inner)
             if source is not None:
                 found.mapping[key] = source
                 return True
     return False
+
+
+def _unwrapped(path: Path, value: Any) -> tuple[Path, Any]:
+    """Without the name of its type, which Avro's JSON has around a value of a union."""
+    if isinstance(value, dict) and len(value) == 1 and value.keys() <= _TYPES:
+        ((name, inner),) = value.items()
+        return (*path, name), inner
+    return path, value
 
 
 def _costs(values_at: Mapping[Path, Any], found: Proposal) -> None:
@@ -268,6 +325,15 @@ def _costs(values_at: Mapping[Path, Any], found: Proposal) -> None:
                     paths.setdefault(name, spell(path))
     if paths:
         found.mapping["cost"] = paths
+
+
+def _lists(values_at: Mapping[Path, Any], found: Proposal) -> None:
+    """That a mapping reads the first of a list of events."""
+    for path in _used(found.mapping):
+        at = next((i for i, step in enumerate(path) if step == 0), None)
+        several = values_at.get(path[:at]) if at else None
+        if isinstance(several, list) and len(several) > 1 and isinstance(several[0], dict) and "data" not in path[at:]:
+            _one_row(len(several), found)
 
 
 def _is_number(value: Any) -> bool:
@@ -308,10 +374,10 @@ def _source(key: str, path: Path, value: Any) -> Any:
     return None
 
 
-def _find_time(values_at: Mapping[Path, Any], found: Proposal) -> None:
+def _find_time(values_at: Mapping[Path, Any], found: Proposal) -> bool:
     """With a word on others that could be it, and on those that cannot."""
     if "time" in found.mapping:
-        return
+        return True
     when = find_time(values_at)
     if when.source is not None:
         found.mapping["time"] = when.source
@@ -326,6 +392,7 @@ def _find_time(values_at: Mapping[Path, Any], found: Proposal) -> None:
             f"`{spell(when.unreadable[0])}` seems to be a time that driftd does not read: it takes RFC 3339 "
             "(2026-09-01T10:00:00Z), or a number of s, ms, us or ns since 1970"
         )
+    return when.source is not None
 
 
 def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> None:
@@ -337,9 +404,16 @@ def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> N
                 at = (*path, 0) if inner is not value else path
                 found.mapping["features"] = _row(spell(at), inner) if isinstance(inner, list) else spell(at)
                 return
-    used = {*_used(found.mapping), *((*prefix, f.name) for f in FIELDS)}
-    left = [p for p, v in values_at.items() if len(p) == len(prefix) + 1 and not isinstance(v, list | dict)]
+    told = next(iter(_used({"prediction": found.mapping["prediction"]})), ()) if "prediction" in found.mapping else ()
+    told = told[:-1] if told and told[-1] in _TYPES else told
+    at = told[:-1] if told[: len(prefix)] == prefix and told and isinstance(told[-1], str) else prefix
+    used = {*_used(found.mapping), *((*at, f.name) for f in FIELDS)}
+    left = [p for p, v in values_at.items() if p[:-1] == at and not isinstance(_unwrapped(p, v)[1], list | dict)]
     names = [str(path[-1]) for path in left if path not in used]
     marked = next((mark for mark in _MARKS if sum(name.startswith(mark) for name in names) > 1), None)
-    if names:
-        found.mapping["features"] = {"under": spell(prefix)} | ({} if marked is None else {"prefix": marked})
+    if not names:
+        return
+    found.mapping["features"] = {"under": spell(at)} | ({} if marked is None else {"prefix": marked})
+    when = find_time({path: values_at[path] for path in left if path not in used})
+    if marked is None and when.source is not None and not when.guessed:  # a second time is no feature: it only grows
+        found.mapping["features"]["ignore"] = [spell(path[len(at) :]) for path in (when.path, *when.others)]

@@ -47,8 +47,13 @@ class Sampled:
     @property
     def proposal(self) -> str:
         """The block that people copy; "" where there is none."""
-        _, found, rest = f"\n{self.out}".partition("\n\nmapping:\n")
-        return "mapping:\n" + rest.partition("\n\n")[0] if found else ""
+        return proposed(self.out)
+
+
+def proposed(out: str) -> str:
+    """The block in what `driftd check --sample` printed."""
+    _, found, rest = f"\n{out}".partition("\n\nmapping:\n")
+    return "mapping:\n" + rest.partition("\n\n")[0] if found else ""
 
 
 def lines(records: list[Any]) -> bytes:

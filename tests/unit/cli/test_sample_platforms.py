@@ -193,3 +193,25 @@ def test_a_proposal_for_records_without_a_time_says_that_the_file_has_none(sampl
     assert "With this in driftd.yaml 3 of 3 could be used on a topic, and 0 of this file for want of times:" in out
     report = sampled.pasted()
     assert (report["accepted"], report["on_topic"]) == (0, 3)
+
+
+def test_attributes_of_other_conventions_are_named(sampled: Sampled) -> None:
+    out = sampled.check([spans({"llm.model_name": "gpt", "openinference.span.kind": "LLM", "http.method": "GET"})])
+    assert "have llm.model_name, openinference.span.kind: their instrumentation is of other conventions" in out
+    assert "http.method" not in out
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]},
+            "logs of OpenTelemetry",
+        ),
+        ({"resourceMetrics": [{"scopeMetrics": []}]}, "metrics of OpenTelemetry"),
+    ],
+)
+def test_other_signals_of_opentelemetry_are_named_and_not_mapped(sampled: Sampled, record: Any, said: str) -> None:
+    out = sampled.check([record] * 2)
+    assert f"These are {said}, and driftd reads its spans" in out
+    assert (sampled.code, sampled.proposal) == (2, "")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -150,7 +152,8 @@ def test_an_answer_that_may_be_another_next_time_is_asked_for_again(status: int)
             client.log("m", {"x": 1})
             assert client.flush(60)
         assert len(other.asked) == 2
-    assert client.stats() == Stats(1, 1, 0, {}, 0, f"HTTP {status}: not now")
+    assert replace(client.stats(), last_error="") == Stats(1, 1)
+    assert client.stats().last_error.startswith(f"HTTP {status}: not now")
 
 
 def test_retry_after_is_heeded() -> None:
@@ -214,3 +217,61 @@ def test_kafka_that_does_not_answer_is_told_within_the_timeout() -> None:
     assert error.startswith("Kafka")
     assert error.count("Error:") == 1
     assert f"1 events are lost: {error}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        (301, {"Location": "https://receive/events"}, "HTTP 301: https://receive/events; give the url that it goes to"),
+        (401, {}, "HTTP 401: user and password, or token, are options of the client"),
+        (403, {}, "HTTP 403: this login may not send events there"),
+        (404, {}, "HTTP 404: the url's path is /v1, and driftd receive takes events at /events"),
+        (405, {}, "HTTP 405: the url's path is /v1, and driftd receive takes events at /events"),
+        (413, {}, "HTTP 413: a smaller batch_events or batch_bytes sends less at once"),
+        (429, {"Retry-After": "7"}, "HTTP 429: the other side has too much to do; the events wait"),
+    ],
+)
+def test_an_answer_that_means_a_mistake_says_what_to_do(status: int, headers: dict[str, str], said: str) -> None:
+    with listening((status, headers, b"")) as other:
+        client = Client(f"{other.url}/v1", give_up_seconds=0, batch_events=1)
+        client.log("m", {"x": 1})
+        assert client.flush(60)
+        client.close()
+    assert client.stats().last_error.startswith(said)
+
+
+def test_a_path_that_is_right_is_not_blamed() -> None:
+    with listening((404, {}, b"no such topic")) as other:
+        client = Client(f"{other.url}/events", give_up_seconds=0)
+        client.log("m", {"x": 1})
+        assert client.flush(60)
+        client.close()
+    assert client.stats().last_error == "HTTP 404: no such topic"
+
+
+def error_of(url: str) -> str:
+    client = Client(url, give_up_seconds=0)
+    client.log("m", {"x": 1})
+    assert client.flush(60)
+    client.close()
+    return client.stats().last_error
+
+
+def test_https_to_who_speaks_http_says_so() -> None:
+    with listening(OK) as other:
+        assert "speaks no TLS, the url begins with http://" in error_of(f"https{other.url.removeprefix('http')}/events")
+
+
+def test_http_to_who_hangs_up_at_once_as_tls_does_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    server.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        said = error_of(f"http://127.0.0.1:{server.getsockname()[1]}/events")
+    assert "if 127.0.0.1 speaks TLS, the url begins with https://" in said

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from driftd.receive.body import MOST_EVENTS, BadRequest, Record, records_of
+from driftd.receive.body import JSON, LINES, MOST_EVENTS, BadRequest, Record, hint, records_of
 
 MOST: Final = 10_000
 BATCH: Final = "application/cloudevents-batch+json"
@@ -168,3 +168,41 @@ def test_what_is_no_request_is_told(
 def test_no_content_type_is_told_as_such() -> None:
     with pytest.raises(BadRequest, match="got none"):
         records_of(headers(), b"{}", MOST)
+
+
+ENVELOPE: Final = b'{"specversion": "1.0", "id": "1", "type": "t", "source": "/s", "data": {}}'
+EVENT: Final = b'{"model": "m", "prediction": 1}'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "said"),
+    [
+        (
+            JSON,
+            EVENT + b"\n" + EVENT,
+            "the body looks like application/x-ndjson, and content-type says application/json",
+        ),
+        (JSON, ENVELOPE, "the body looks like application/cloudevents+json"),
+        (JSON, b"[" + ENVELOPE + b"]", "the body looks like application/cloudevents-batch+json"),
+        (STRUCTURED, b"[" + ENVELOPE + b"]", "the body looks like application/cloudevents-batch+json"),
+        (BATCH, ENVELOPE, "the body looks like application/cloudevents+json"),
+        (STRUCTURED, EVENT, "the body looks like application/json"),
+        (JSON, gzip.compress(EVENT, mtime=0), "the body is gzip: content-encoding: gzip says so"),
+        (JSON, EVENT, ""),
+        (LINES[0], EVENT, ""),
+        (JSON, b"nothing", ""),
+        (JSON, b"[1, 2]", ""),
+    ],
+)
+def test_a_body_of_another_kind_than_it_says_is_told_by_its_looks(content_type: str, body: bytes, said: str) -> None:
+    assert hint(headers(Content_Type=content_type), body).startswith(said)
+    assert bool(hint(headers(Content_Type=content_type), body)) == bool(said)
+
+
+def test_a_form_of_curl_is_told_what_it_looks_like() -> None:
+    with pytest.raises(
+        BadRequest, match=r"got application/x-www-form-urlencoded; this body looks like application/json"
+    ):
+        read(EVENT, "application/x-www-form-urlencoded")
+    with pytest.raises(BadRequest, match=r"no events in it: expected an event or an array of events, and the body"):
+        read(b"", JSON)

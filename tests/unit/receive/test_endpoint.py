@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.decode import Limits, codec_of
-from driftd.receive.body import Record, records_of
+from driftd.receive.body import Record, hint, records_of
 from driftd.receive.server import Endpoint, Metrics
 from driftd.receive.topic import Topic, Written
 
@@ -157,3 +157,19 @@ def test_nothing_of_a_value_is_repeated_where_values_are_hidden() -> None:
     end = endpoint(Fake(), show_values=False)
     _, said = ask(end, b'{"model": "m", "prediction": 1, "latency_seconds": "12,50"}')
     assert "12,50" not in json.dumps(said)
+
+
+@pytest.mark.parametrize(("body", "kind", "said"), [
+    (b'{"specversion": "1.0", "id": "1", "type": "t", "source": "/s"}', "application/json", "cloudevents+json"),
+    (b'{"model": "m"}', "application/json", None),
+])  # fmt: skip
+def test_a_request_of_which_nothing_is_taken_says_what_it_may_be_instead(
+    body: bytes, kind: str, said: str | None
+) -> None:
+    given = Message()
+    given["Content-Type"] = kind
+    answer = endpoint(Fake()).take(records_of(given, body, 10_000), lambda: hint(given, body))
+    found = json.loads(answer.body).get("hint")
+    assert answer.status == 400
+    assert (found is None) == (said is None)
+    assert said is None or said in found
