@@ -65,7 +65,7 @@ def advice_on(mine: Tried, records: Sequence[RecordBatch], loaded: Loaded, limit
     out["kinds"] = trying.kinds(kinds, proposal.mapping if better else None, name)
     if proposal.mapping and (better or (tried.waiting and not mine.waiting)):
         formats = {JSON if mapping is None else mapping.format for mapping in known}
-        out["proposal"] = _reported(proposal, tried, as_it_is) | {
+        out["proposal"] = reported(proposal, tried, as_it_is) | {
             "new_format": proposal.mapping.get("format", JSON) not in formats,
             "schema_registry": _registry(loaded) if frame is not None else {},
         }
@@ -223,7 +223,7 @@ class _Trying:
         return Tried.of([(codec, batch) for batch in records], hidden=self.hidden)
 
 
-def _reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str, Any]:
+def reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str, Any]:
     lacks = [*on_topic.lacks()]
     needs = [proposal.needs] if proposal.needs and (lacks or not on_topic.accepted) else []
     return {

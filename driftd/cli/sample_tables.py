@@ -24,6 +24,8 @@ def table_advice(
     mine: Tried, records: Sequence[tuple[Codec, RecordBatch]], loaded: Loaded, what: str
 ) -> dict[str, Any]:
     """``proposal`` and ``advice`` of the report, for the first rows of a flat file; nothing for anything else."""
+    from driftd.cli.sample_advice import reported  # noqa: PLC0415
+    from driftd.decode.mapping.propose import Proposal  # noqa: PLC0415
     from driftd.decode.tabular.codec import FlatCodec  # noqa: PLC0415  it takes pyarrow
 
     codec = records[0][0] if records else None
@@ -38,9 +40,8 @@ def table_advice(
     tried = _tried(loaded, what, found, mine.received)
     if tried.accepted < mine.accepted or not tried.accepted:
         return out
-    lines = {"recognised": [], "mapping": found, "new_format": False, "schema_registry": {}, "waiting": 0}
-    counts = {"would_accept": tried.accepted, "of_file": tried.accepted, "of": tried.received}
-    return out | {"proposal": {**lines, **counts, "left": tried.unused(), "remarks": [*tried.lacks()]}}
+    proposal = reported(Proposal(mapping=found), tried, tried)
+    return out | {"proposal": proposal | {"new_format": False, "schema_registry": {}}}
 
 
 def _proposal(codec: FlatCodec, rows: Sequence[RecordBatch]) -> dict[str, Any]:

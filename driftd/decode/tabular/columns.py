@@ -120,6 +120,16 @@ def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
     return out
 
 
+def _typed_numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
+    """Of a file that has types: text is none of them, whatever is in it, as in JSON; but "true" is 1, and so on."""
+    if pa.types.is_string(column.type):
+        truths = pc.is_in(column, pa.array([*TRUTHS]))
+        for i in np.flatnonzero(pc.and_(column.is_valid(), pc.invert(truths)).to_numpy(zero_copy_only=False)).tolist():
+            faults.setdefault(i, (RejectReason.WRONG_TYPE, f"{where}: expected a number, got a string"))
+        column = pc.if_else(truths, column, pa.scalar(None, pa.string()))
+    return numbers(column, where, faults)
+
+
 def _truths(column: Any) -> Any:
     """Text with "1" and "0" for what is true and false in a column of numbers."""
     for text, truth in TRUTHS.items():
@@ -156,7 +166,7 @@ def scalars(column: Any, where: str, faults: Faults, numeric_text: bool | None) 
 def typed(column: Any, kind: Kind, where: str, faults: Faults, numeric_text: bool | None) -> Column:
     """The column as the values of a feature or a prediction of this kind."""
     if kind is Kind.NUMERIC:
-        return numbers(column, where, faults)
+        return numbers(column, where, faults) if numeric_text is not None else _typed_numbers(column, where, faults)
     if kind is Kind.CATEGORICAL:
         return categories(column, numeric_text)
     return scalars(column, where, faults, numeric_text)

@@ -1,4 +1,4 @@
-"""A list of one is what is in it, and a score that is a list has a probability for each class, in every format."""
+"""One value is read alike in every format: lists of one, scores that are lists, numbers that are text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def rewritten(events: list[Any], schemas: dict[str, Schema]) -> Decoded:
 def arrow(events: list[Any], schemas: dict[str, Schema]) -> Decoded:
     names = ("prediction", "score", "label")
     columns = {n: [e.get(n) for e in events] for n in names if any(n in e for e in events)}
-    table = pa.table({"model": ["m"] * len(events), "time": [NOW] * len(events), "x": [1.0] * len(events), **columns})
+    x = [e["features"]["x"] for e in events]
+    table = pa.table({"model": ["m"] * len(events), "time": [NOW] * len(events), "x": x, **columns})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -196,3 +197,17 @@ def test_rows_of_databricks_are_read_however_deep() -> None:
     fields = {"model": mapped(model={"value": "m"}).mappings.default.fields["model"]}  # type: ignore[union-attr]
     decoded = codec_of(limits("databricks", fields=fields)).decode(batch([([], json.dumps(row).encode())]), {})
     assert told(only(decoded))["prediction"] == [0.7, 0.2]
+
+
+@WAYS
+@pytest.mark.parametrize("kind", [Kind.NUMERIC, Kind.CATEGORICAL, Kind.ANY])
+def test_text_of_numbers_is_text_in_every_format_that_has_types(way: Any, kind: Kind) -> None:
+    texts = ["12.5", "abc", "1e5", " 7 ", "true", "", "1", "nan", "01234", None]
+    decoded = way([m(prediction=1.0, features={"x": v}) for v in texts], {"m": Schema("m", {"x": kind}, Kind.NUMERIC)})
+    one = only(decoded)
+    if kind is Kind.NUMERIC:
+        np.testing.assert_array_equal(one.columns["x"], [*[np.nan] * 4, 1.0, np.nan, 1.0, np.nan, np.nan, np.nan])
+        assert np.flatnonzero(one.refused["x"]).tolist() == [0, 1, 2, 3, 5, 7, 8]
+        assert {v.feature for v in decoded.refused} == {"x"}
+    else:
+        assert [*one.columns["x"]] == texts
