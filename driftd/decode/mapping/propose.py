@@ -215,12 +215,10 @@ def _oip(values_at: Mapping[Path, Any], found: Proposal) -> None:
         match path[-1]:
             case "instances" if "features" not in found.mapping:
                 _shape(found, "open inference protocol V1")
-                found.mapping["features"] = _row(spell((*path, 0)), first)
-                _one_row(len(value), found)
+                found.mapping["features"] = _row(spell((*path, 0)), first)  # each of them is an event (rows.py)
             case "predictions" if not isinstance(first, dict) and "prediction" not in found.mapping:
                 _shape(found, "open inference protocol V1")
                 found.mapping["prediction"] = spell((*path, 0))
-                _one_row(len(value), found)
             case "inputs" if tensors and "features" not in found.mapping:
                 _shape(found, "open inference protocol V2")
                 found.mapping["features"] = _tensors(tensors, path)
@@ -233,7 +231,6 @@ def _oip(values_at: Mapping[Path, Any], found: Proposal) -> None:
                     found.mapping["features"] = _row(spell((*path, 0)), first, [*map(str, names)])
                 elif "prediction" not in found.mapping:
                     found.mapping["prediction"] = spell((*path, 0, 0))
-                _one_row(len(value), found)
             case "outputs" if tensors and "prediction" not in found.mapping:
                 _shape(found, "open inference protocol V2")
                 found.mapping["prediction"] = spell((*path, min(tensors), "data", 0))
