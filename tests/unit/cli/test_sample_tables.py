@@ -116,3 +116,22 @@ def test_a_table_without_times_is_told_where_it_is_used(sampled: Sampled, comman
     sampled.run(*command, "--events", "calls.csv")
     assert "before 2001-09-09: is the unit right?" in sampled.out + sampled.err
     assert "'--time COLUMN' names one" in sampled.out + sampled.err
+
+
+def test_a_folder_of_a_platforms_parquet_is_recognised(sampled: Sampled) -> None:
+    for part in range(2):
+        row = {
+            "databricks_request_id": [f"{part}-{i}" for i in range(60)],
+            "request_time": pa.array([(T0 + 10 * i + part) * 10**6 for i in range(60)], pa.timestamp("us", "UTC")),
+            "request": ['{"dataframe_records": [{"a": 1}]}'] * 60,
+            "response": ['{"predictions": [[0.5]]}'] * 60,
+        }
+        Path("calls").mkdir(exist_ok=True)
+        Path(f"calls/part-{part}.parquet").write_bytes(as_parquet(row))
+    out = sampled.run("check", "--sample", "calls")
+    assert "Recognised: Databricks inference table" in out
+    assert "format: databricks" in sampled.proposal
+    report = sampled.pasted("calls", more="")
+    assert (report["accepted"], report["rejected"]) == (100, [])
+    sampled.run("replay", "--events", "calls")
+    assert sampled.err.splitlines()[-1] == "read 120 = accepted 120 + rejected 0 + late 0 + dropped 0"
