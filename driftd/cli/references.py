@@ -98,7 +98,6 @@ def natural_psi(of: Reference, row: int) -> list[float]:
 def profile_fields(built: Built) -> dict[str, Any]:
     """A new reference and what was found in its events."""
     from driftd.learn.profile import as_data  # noqa: PLC0415
-    from driftd.learn.remarks import remarks  # noqa: PLC0415
     from driftd.monitor.reach import unseen_times  # noqa: PLC0415
 
     return {
@@ -110,14 +109,13 @@ def profile_fields(built: Built) -> dict[str, Any]:
         ],
         "refused": [asdict(f) for f in built.refused],
         "unseen": list(unseen_times(built.reference)),
-        "remarks": list(remarks(built.reference)),
+        "remarks": _remarks(built.reference),
     }
 
 
 def print_profile(built: Built) -> None:
     from driftd.cli.reach import unseen  # noqa: PLC0415
     from driftd.learn.profile import in_words  # noqa: PLC0415
-    from driftd.learn.remarks import remarks  # noqa: PLC0415
     from driftd.monitor.reach import unseen_times  # noqa: PLC0415
 
     times = unseen_times(built.reference)
@@ -125,7 +123,7 @@ def print_profile(built: Built) -> None:
     for text in (
         *in_words(built.profile, built.reference),
         *([unseen(times)] * bool(times)),
-        *remarks(built.reference),
+        *_remarks(built.reference),
     ):
         print_line(f"  {text}")
     print_line()
@@ -159,3 +157,10 @@ def _profiled(built: Built) -> Iterator[tuple[str, str, str, bool, str, dict[str
         rhythm = " and ".join(name for name, has in (("daily", found.daily), ("weekly", found.weekly)) if has[row])
         psi = dict(zip(("median", "largest", "hours_median", "hours_largest"), numbers, strict=True))
         yield channel.name, found.regime[row], found.why[row], found.pages[row], rhythm, psi
+
+
+def _remarks(reference: Reference) -> list[str]:
+    """With what is wrong with the times of all of its events."""
+    from driftd.learn.remarks import remarks, strange_times  # noqa: PLC0415
+
+    return [*dict.fromkeys((*remarks(reference), *strange_times(reference.first, reference.last)))]

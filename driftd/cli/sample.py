@@ -27,6 +27,7 @@ def sample(loaded: Loaded, what: str, most: int, output: str) -> int:
 
 def _report(loaded: Loaded, what: str, most: int) -> dict[str, Any]:
     from driftd.cli.sample_advice import advice_on, is_of_json  # noqa: PLC0415
+    from driftd.cli.sample_tables import table_advice  # noqa: PLC0415
     from driftd.cli.sample_tried import Tried  # noqa: PLC0415
     from driftd.decode.mapping.propose import unread  # noqa: PLC0415
     from driftd.sources.files.looks import looks_like_at  # noqa: PLC0415
@@ -45,7 +46,7 @@ def _report(loaded: Loaded, what: str, most: int) -> dict[str, Any]:
         report |= advice_on(tried, batches, loaded, limits, "" if what == "-" else Path(what).name)
     elif of_json and all(limits.mappings.of(batch.source) is None for batch in batches):
         report["unread"] = unread([value for batch in batches for value in batch.values])
-    return report
+    return report | table_advice(tried, records, loaded, what)
 
 
 def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, RecordBatch]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from driftd.core.event import RecordBatch
     from driftd.decode import Codec, Limits
     from driftd.decode.mapping.kinds import Kind
-    from driftd.decode.mapping.propose import Proposal
+    from driftd.decode.mapping.proposal import Proposal
     from driftd.decode.mapping.spec import RecordMapping
 
 _FEATURES: Final = "features."
@@ -65,7 +65,7 @@ def advice_on(mine: Tried, records: Sequence[RecordBatch], loaded: Loaded, limit
     out["kinds"] = trying.kinds(kinds, proposal.mapping if better else None, name)
     if proposal.mapping and (better or (tried.waiting and not mine.waiting)):
         formats = {JSON if mapping is None else mapping.format for mapping in known}
-        out["proposal"] = _reported(proposal, tried, as_it_is) | {
+        out["proposal"] = reported(proposal, tried, as_it_is) | {
             "new_format": proposal.mapping.get("format", JSON) not in formats,
             "schema_registry": _registry(loaded) if frame is not None else {},
         }
@@ -201,7 +201,7 @@ class _Trying:
 
     def _without(self, proposal: Proposal, names: Sequence[str], tried: Tried) -> Tried:
         """Without features of which no value can be used, where the mapping can leave them out."""
-        from driftd.decode.mapping.propose import sayable  # noqa: PLC0415
+        from driftd.decode.mapping.proposal import sayable  # noqa: PLC0415
         from driftd.decode.mapping.spec import spell  # noqa: PLC0415
 
         given = proposal.mapping.get("features", "features")
@@ -221,11 +221,11 @@ class _Trying:
     def _tried(self, records: Sequence[RecordBatch], mapping: Mapping[str, Any] | None) -> Tried:
         from driftd.decode import codec_of  # noqa: PLC0415
 
-        codec = codec_of(self.limits if mapping is None else _mapped(self.limits, mapping))
+        codec = codec_of(self.limits if mapping is None else mapped(self.limits, mapping))
         return Tried.of([(codec, batch) for batch in records], hidden=self.hidden)
 
 
-def _reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str, Any]:
+def reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str, Any]:
     lacks = [*on_topic.lacks()]
     needs = [proposal.needs] if proposal.needs and (lacks or not on_topic.accepted) else []
     return {
@@ -262,9 +262,8 @@ def _unusable(proposal: Proposal, tried: Tried) -> dict[str, Any]:
     }
 
 
-def _mapped(limits: Limits, mapping: Mapping[str, Any]) -> Limits:
-    from driftd.config.mapping import mappings_of  # noqa: PLC0415
-    from driftd.config.mapping import MappingSection  # noqa: PLC0415
+def mapped(limits: Limits, mapping: Mapping[str, Any]) -> Limits:
+    from driftd.config.mapping import MappingSection, mappings_of  # noqa: PLC0415
 
     return replace(limits, mappings=mappings_of(MappingSection.model_validate(mapping)))
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from driftd.client.call import Call
-from driftd.client.encoding import Encoder, identity, instant, mapping
+from driftd.client.encoding import Encoder, identity, instant, mapping, named
 from driftd.client.losses import WHY, Drop, Losses, Stats
 from driftd.client.sending import Refused, Send, Unavailable, sender
 
@@ -175,7 +175,7 @@ class Client:
 
     def _log(self, event: dict[str, Any]) -> bool:
         try:
-            event["model"] = event.get("model") or self._model
+            event["model"] = named(event.get("model"), self._model)
             event.setdefault("version", self._version)
             when = instant(event.get("time"))
             event["time"] = time.time() if when is None else when

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +16,9 @@ from typing import Any, Final
 
 MOST_DEPTH: Final = 100
 """Levels of nesting; events have three, and a structure that contains itself has no end."""
+_DIGITS: Final = 308
+_HUGE: Final = re.compile(rf"\d{{{_DIGITS + 1}}}")
+"""Digits of a number that may be beyond floats."""
 _ABSENT: Final = frozenset({"NAType", "NaTType"})
 """Types of pandas that stand for no value, and are not None."""
 _TEXTS: Final = frozenset({"uuid", "ipaddress"})
@@ -38,7 +43,9 @@ class Encoder:
         refused: list[str] = []
         try:
             text = _dumps(known, default=lambda value: plain(value, refused))
-        except (ValueError, TypeError):  # NaN, or a name that is no text: seldom, so that only it pays
+        except (ValueError, TypeError):  # NaN, or a name that is no text
+            text = ""
+        if not text or "\\ud" in text or (len(text) > _DIGITS and _HUGE.search(text)):  # seldom, so that only it pays
             refused = []  # the first attempt may have met some of them
             text = _dumps(_cleaned(known, 0, refused), default=None)
         if refused:
@@ -82,6 +89,18 @@ def identity(value: Any) -> str | int | float:
     if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
         return found
     raise TypeError(f"id: expected text or a number, got {type(value).__name__}")
+
+
+def named(model: Any, otherwise: Any) -> str | None:
+    """``model`` of an event: text; a whole number is its digits. Raises TypeError."""
+    found = plain(model, []) if callable(getattr(model, "tolist", None)) else model
+    if found is None or found == "":
+        found = otherwise
+    if isinstance(found, int) and not isinstance(found, bool):
+        return str(found)
+    if found is None or isinstance(found, str):
+        return found
+    raise TypeError(f"model: expected text, got {type(model).__name__}")
 
 
 def mapping(features: Any) -> dict[Any, Any] | None:
@@ -150,15 +169,29 @@ def _cleaned(value: Any, depth: int, refused: list[str]) -> Any:
     """With null for NaN and infinity, and text for names."""
     if depth > MOST_DEPTH:
         raise ValueError(f"nested deeper than {MOST_DEPTH} levels")
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _whole(value)
+    if isinstance(value, int):
+        if value.bit_length() > sys.float_info.max_exp:  # which driftd would refuse, and the event with it
+            refused.append("int")
+            return None
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(name): _cleaned(item, depth + 1, refused) for name, item in value.items()}
+        return {_whole(str(name)): _cleaned(item, depth + 1, refused) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_cleaned(item, depth + 1, refused) for item in value]
     return _cleaned(plain(value, refused), depth + 1, refused)
+
+
+def _whole(text: str) -> str:
+    """With U+FFFD for each half of a surrogate pair: there is no UTF-8 of it, and nobody could read the event."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _dumps(value: Any, default: Any) -> str:

@@ -153,6 +153,17 @@ class RecordBatch:
             headers=None if self.headers is None else self.headers[:n],
         )
 
+    def rest(self, n: int) -> Self:
+        """Those behind the first ``n``."""
+        return replace(
+            self,
+            offsets=self.offsets[n:],
+            timestamps=self.timestamps[n:],
+            values=self.values[n:],
+            keys=None if self.keys is None else self.keys[n:],
+            headers=None if self.headers is None else self.headers[n:],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:

@@ -130,7 +130,7 @@ class Part:
 
     what      "position", "cell" (the nearest centroid), "distance" (to it), "residual" (what the components leave),
               or "class": the probability of a class in a score that is an object
-    position  which number of a short list
+    position  which number of a short list, or which class
     learned   float64[k, WIDE] in multiples of STEP: centroids; of a residual the center, then the components
     name      of the class
     """
@@ -142,10 +142,21 @@ class Part:
     learned: NDArray[Any] | None = None
     name: str = ""
 
+    def _of_class(self, fields: Mapping[str, Any]) -> Floats | None:
+        """Where classes are places in a list, those of a list of another length are other classes: missing."""
+        column = cast("Floats | None", fields.get(CLASSES + self.name))
+        if column is None or self.name != str(self.position):
+            return column
+        last, beyond = (cast("Floats | None", fields.get(f"{CLASSES}{self.length + i}")) for i in (-1, 0))
+        if last is None:
+            return None
+        other = np.isnan(last) if beyond is None else np.isnan(last) | ~np.isnan(beyond)
+        return np.where(other, np.nan, column)
+
     def values(self, fields: Mapping[str, Any]) -> Floats | list[str | None] | None:
         """One for each event, missing where its list is, or has another length; None where no event has one."""
         if self.what == "class":
-            return cast("Floats | None", fields.get(CLASSES + self.name))
+            return self._of_class(fields)
         rows = fields.get(LISTS + self.of)
         if rows is None:
             return None

@@ -101,7 +101,7 @@ FIELDS: Final = (
     Field(
         "score",
         Holds.SCORE,
-        "a number or an object of class to probability",
+        "a number, an object of class to probability or a list of probabilities",
         column=True,
         option="score",
         help="Column with the score.",

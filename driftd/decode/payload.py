@@ -50,6 +50,8 @@ _asked: Final = Decoder(_Asked)
 _told: Final = Decoder(_Told)
 _list: Final = Decoder(list[Raw])
 _members: Final = Decoder(dict[str, Raw])
+_raw: Final = Decoder(Raw)
+_SPACED: Final = re.compile(r"\[\s*[-+.\deE]+(?:\s+[-+.\deE]+)*\s*\]")
 
 
 def asked(data: bytes, *, listed: bool) -> Rows:
@@ -63,10 +65,10 @@ def asked(data: bytes, *, listed: bool) -> Rows:
     return some(rows, "the request")
 
 
-def told(data: bytes) -> Rows:
-    """Raises Refused."""
+def told(data: bytes, rows_asked: int = 0) -> Rows:
+    """``rows_asked``: of the request, 0 where nobody knows; a list for one row is its answer. Raises Refused."""
     try:
-        rows = _told_rows(data.strip())
+        rows = _told_rows(data.strip(), rows_asked)
     except ValidationError:
         raise Refused(RejectReason.WRONG_TYPE, "prediction: an answer of no shape that driftd knows") from None
     except DECODE_ERRORS as error:
@@ -129,10 +131,10 @@ def _inputs(inputs: Raw, data: bytes, *, listed: bool) -> Sequence[bytes]:
     return _features(_rows(inputs), listed=listed)
 
 
-def _told_rows(data: bytes) -> Sequence[bytes]:
+def _told_rows(data: bytes, rows_asked: int) -> Sequence[bytes]:
     first = data[:1]
     if first == b"[":
-        return [answered(bytes(item)) for item in _list.decode(data)]
+        return [answered(bytes(item)) for item in (_rows(data) if rows_asked == 1 else _list.decode(data))]
     if first == b"{":
         shape = _told.decode(data)
         if shape.outputs is not _NULL and bytes(shape.outputs)[:1] == b"[" and b'"datatype"' in bytes(shape.outputs):
@@ -144,6 +146,30 @@ def _told_rows(data: bytes) -> Sequence[bytes]:
 
 
 # -- CSV --
+
+
+def json_in(text: str) -> bytes | None:
+    """The JSON that a text is, or a list of those on its lines, whatever it is called; None where it is neither."""
+    for whole in (text, f"[{','.join(line for line in text.splitlines() if line.strip())}]"):
+        if _is_json(whole):
+            return whole.encode()
+    return None
+
+
+def items_of(data: bytes) -> list[Raw]:
+    """Of a list its items; what is none by itself. Raises Refused."""
+    try:
+        return _list.decode(data) if data.lstrip()[:1] == b"[" else [_raw.decode(data)]
+    except DECODE_ERRORS as error:
+        raise malformed(data, error) from None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _raw.decode(text)
+    except DECODE_ERRORS:
+        return False
+    return True
 
 
 def table(text: str) -> list[list[bytes]]:
@@ -179,6 +205,8 @@ def _cell(value: str) -> bytes:
     text: Any = value.strip()
     if text.lower() in _ABSENT:
         return b"null"
+    if text[:1] in {"[", "{"}:
+        return _list_in(text)
     if not _CODE.match(text):
         try:
             number = float(text)
@@ -186,3 +214,15 @@ def _cell(value: str) -> bytes:
             return encode(text)
         return encode(number) if math.isfinite(number) else b"null"
     return encode(text)
+
+
+def _list_in(text: str) -> bytes:
+    """A list or an object in one value: JSON, or a list as Python or NumPy prints it. Raises Refused for half a list,
+    which is what commas make of one without quotes.
+    """
+    spaced = ",".join(text.split()) if _SPACED.fullmatch(text) else text
+    for written in (text, text.replace("'", '"'), spaced):
+        if _is_json(written):
+            return written.encode()
+    detail = "data: half a list: commas in a value of CSV need quotes around it"
+    raise Refused(RejectReason.UNDECODABLE, detail)

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct, ValidationError
 from msgspec.json import Decoder, encode
 
 from driftd.core.event import MAX_NAME_BYTES, RejectReason
+from driftd.decode.json.lists import of_one
 from driftd.decode.json.strict import DECODE_ERRORS, Refused, expected_in, malformed, shown
 
 _NULL: Final = Raw(b"null")
@@ -110,8 +111,7 @@ def features_of(raw: bytes, *, listed: bool) -> bytes:
 
 def answered(raw: bytes) -> bytes:
     """Members of an event for what a model says of a row: a value, a list of one, or an object of several."""
-    if raw[:1] == b"[" and len(items := _list.decode(raw)) == 1:
-        return b'"prediction":%b' % items[0]
+    raw = bytes(of_one(raw))
     if raw[:1] != b"{":
         return b'"prediction":' + raw
     named = _members.decode(raw)
@@ -205,7 +205,7 @@ def _answers(tensors: Sequence[Tensor]) -> Iterator[bytes]:
     for i in range(tables[0].rows):
         members: dict[str, Any] = {"prediction": _value(predicted, i)}
         if scored is not None:
-            members["score"] = _score(scored, i)
+            members["score"] = _value(scored, i)
         if len(tables) > 1:
             members["outputs"] = by_name([t.name for t in tables], [_value(t, i) for t in tables], "outputs")
         yield encode(members)[1:-1]
@@ -214,9 +214,3 @@ def _answers(tensors: Sequence[Tensor]) -> Iterator[bytes]:
 def _value(table: _Table, i: int) -> Any:
     row = table.row(i)
     return row[0] if table.columns == 1 else row
-
-
-def _score(table: _Table, i: int) -> Any:
-    """Of several classes the probability by class: its place is its name."""
-    row = table.row(i)
-    return row[0] if table.columns == 1 else {str(j): value for j, value in enumerate(row)}

@@ -18,7 +18,8 @@ from driftd.decode.formats import mlserver
 from driftd.decode.json.strict import DECODE_ERRORS, Refused
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 from driftd.decode.mapping.frames import MOST_ID, frame_of
-from driftd.decode.mapping.propose import Proposal, propose
+from driftd.decode.mapping.proposal import Proposal
+from driftd.decode.mapping.propose import propose
 from driftd.decode.mapping.spec import Mappings, RecordMapping
 from driftd.decode.opening import PATH, Record, each
 from driftd.decode.registry import GLUE, SchemaRef, unframed

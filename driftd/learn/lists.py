@@ -62,12 +62,18 @@ def classes_of(rows: EventBatch, base: Channel, taken: Collection[str]) -> Itera
     scores = base.values(rows, classes=False)
     columns = {n.removeprefix(CLASSES): present(c) for n, c in rows.fields.items() if n.startswith(CLASSES)}
     least = ALIKE * present(scores) if scores is not None else 0.0
-    names = sorted(name for name, n in columns.items() if n >= max(least, 1))
+    names = sorted((name for name, n in columns.items() if n >= max(least, 1)), key=_class_order)
     if len(names) <= SHORT:
         for at, each in enumerate(names):
             name = f"{base.name}[{each}]"
             part = Part(base.name, "class", len(names), at, name=each)
             yield replace(base, name=f"lists.{name}" if name in taken else name, part=part)
+
+
+def _class_order(name: str) -> tuple[bool, int, str]:
+    """Places of a list by number, names by the alphabet behind them."""
+    place = len(name) < 3 and name.isdecimal() and name == str(int(name))
+    return (not place, int(name) if place else 0, name)
 
 
 def _most_common(lengths: NDArray[np.int64]) -> tuple[int, int]:

@@ -17,6 +17,10 @@ from driftd.learn.growth import LEAST_EVENTS
 from driftd.learn.incidents import Incident, incidents_of
 from driftd.learn.renewed import Renewed, renewed_of
 
+OLDEST: Final = 1e9
+"""2001-09-09: epoch seconds have ten digits since then, and what has fewer is in another unit, or no time at all."""
+FURTHEST: Final = 4_102_444_800.0
+"""2100-01-01."""
 _SHOWN = 3
 """Values of a channel that a sentence names."""
 EXCEL = 20_000.0, 60_000.0
@@ -49,6 +53,18 @@ def excel_dates(first: float, last: float) -> tuple[str, ...]:
         return ()
     told = f"all times lie on 1970-01-01 ({first:,.0f} to {last:,.0f} s): these look like Excel dates"
     return (f"{told}. Convert them to epoch seconds: (date - 25569) * 86400",)
+
+
+def strange_times(first: float, last: float) -> tuple[str, ...]:
+    """Of events that are all of a time in which nothing was logged, or nothing can have been."""
+    if excel := excel_dates(first, last):
+        return excel
+    span = f"all times lie between {minute(first)} and {minute(last)} UTC" if first <= last else ""
+    if 0 <= first <= last < OLDEST:
+        rows = "In a table without a column of times row n is n seconds after 1970-01-01"
+        cure = "'--time COLUMN' names one, 'driftd check --sample FILE' proposes it"
+        return (f"{span}, before {minute(OLDEST)[:10]}: is the unit right? {rows}: {cure}",)
+    return (f"{span}: is the unit of the time right?",) if FURTHEST <= first <= last else ()
 
 
 def unwatched(names: Sequence[str]) -> str:

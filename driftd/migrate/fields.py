@@ -36,6 +36,11 @@ def items(value: Any, where: str) -> list[Any]:
     return value
 
 
+def objects(value: Any, where: str) -> list[dict[str, Any]]:
+    """Of a list of them, which may be missing."""
+    return [mapping(item, where) for item in items(value or [], where)]
+
+
 def number(value: Any, where: str) -> float:
     """A finite number; protobuf's JSON has 64-bit integers as text."""
     try:

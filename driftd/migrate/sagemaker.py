@@ -70,7 +70,7 @@ def _numbers(distribution: dict[str, Any], where: str) -> Weighted | Buckets | N
     if pairs:
         values, weights = zip(*pairs, strict=True)
         return Weighted(np.array(values, np.float64), np.array(weights, np.int64))
-    buckets = [fields.mapping(b, f"{where}.kll.buckets") for b in kll.get("buckets") or []]
+    buckets = fields.objects(kll.get("buckets"), f"{where}.kll.buckets")
     if not buckets:
         return None
     low, high = (

@@ -29,7 +29,8 @@ def profile_of(raw: bytes) -> Profile:
     columns, left_out = list[Column](), dict[str, str]()
     for i, item in enumerate(fields.items(dataset.get("features", []), "features")):
         feature = _named(fields.mapping(item, f"features[{i}]"))
-        path = fields.mapping(feature.get("path") or {}, f"features[{i}].path").get("step") or []
+        steps = fields.mapping(feature.get("path") or {}, f"features[{i}].path").get("step")
+        path = fields.items(steps or [], f"features[{i}].path.step")
         name = str(feature.get("name") or ".".join(map(str, path)))
         found = _column(name, feature, events, f"features[{i}] ({name})")
         if isinstance(found, str):
@@ -68,7 +69,7 @@ def _histogram(found: dict[str, Any], where: str) -> Buckets | None:
     known: dict[str, list[dict[str, Any]]] = {}
     for item in fields.items(found.get("histograms") or [], f"{where}.histograms"):
         histogram = _named(fields.mapping(item, f"{where}.histograms"))
-        buckets = [_named(fields.mapping(b, f"{where}.buckets")) for b in histogram.get("buckets") or []]
+        buckets = [*map(_named, fields.objects(histogram.get("buckets"), f"{where}.buckets"))]
         if buckets:
             known.setdefault(str(histogram.get("type", "STANDARD")), buckets)
     chosen = known.get("QUANTILES") or known.get("STANDARD")
@@ -84,7 +85,7 @@ def _histogram(found: dict[str, Any], where: str) -> Buckets | None:
 
 def _categories(found: dict[str, Any], present: int, where: str) -> Counted | None:
     ranks = _named(fields.mapping(found.get("rankHistogram") or {}, f"{where}.rankHistogram"))
-    buckets = [_named(fields.mapping(b, f"{where}.rankHistogram")) for b in ranks.get("buckets") or []]
+    buckets = [*map(_named, fields.objects(ranks.get("buckets"), f"{where}.rankHistogram"))]
     counts = {str(b.get("label", "")): fields.count(b.get("sampleCount", 0), f"{where}.rankHistogram") for b in buckets}
     return Counted(counts, max(0, present - sum(counts.values()))) if counts else None
 

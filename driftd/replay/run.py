@@ -20,7 +20,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.judge.experiments.verdict import Result
-from driftd.learn.remarks import excel_dates, remarks, unknown_channels, unwatched
+from driftd.learn.remarks import remarks, strange_times, unknown_channels, unwatched
 from driftd.monitor.experiments import results
 from driftd.replay import merging
 from driftd.replay.calls import calls
@@ -232,7 +232,7 @@ class Replay:
                 yield remark
         if not any(model.reference is not None for model in self.state.models.values()):
             orders = self._order.values()
-            yield from excel_dates(
+            yield from strange_times(
                 min((o.first for o in orders), default=np.inf), max((o.latest for o in orders), default=-np.inf)
             )
 

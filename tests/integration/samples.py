@@ -4,13 +4,14 @@ Each function takes a sample and gives it another time, id and amount, by the sa
 place where the bytes are as many. Nothing else of the record is touched.
 
 What cannot be varied here, since only the platform's code writes it: lengths of tensors, texts and counts in Protobuf
-(TensorFlow Serving, Merlin, OpenTelemetry, KServe's messages). Left out: failed calls and Merlin's observations. Feast
-and Hopsworks write tables: their rows are here as what copies them to a topic would write them.
+(TensorFlow Serving, Merlin, OpenTelemetry, KServe's messages). Left out: failed calls and Merlin's observations. Feast,
+Hopsworks and Databricks write tables: their rows are here as what copies them to a topic would write them.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import pyarrow as pa
 
 from driftd.core.event import Headers
 from driftd.decode.opening import PATH
@@ -214,6 +217,38 @@ def otlp_protobuf(call: Call) -> Iterator[Record]:
     yield Record(swapped(value, tokens + b"\x60", tokens + bytes([min(int(call.amounts[0] / 10), 127)])))
 
 
+# -- tables --
+
+
+def databricks(call: Call) -> Iterator[Record]:
+    """A row of an inference table as what copies it to a topic would write it."""
+    request = {"dataframe_split": {"columns": ["amount", "country"], "data": [[a, "DE"] for a in call.amounts]}}
+    row = {
+        "databricks_request_id": f"call-{call.number}",
+        "request_time": call.moment,
+        "status_code": 200,
+        "execution_duration_ms": 12,
+        "request": json.dumps(request),
+        "response": json.dumps({"predictions": [[1], [1]]}),
+    }
+    yield Record(encoded(row))
+
+
+def arrow(call: Call) -> Iterator[Record]:
+    """Written by Arrow's own library; scores are lists of probabilities."""
+    columns = {
+        "model": ["arrow", "arrow"],
+        "time": pa.array([round(call.at * 1e6)] * 2, pa.timestamp("us", "UTC")),
+        "amount": [*call.amounts],
+        "prediction": [[1.0], [1.0]],
+        "score": [[0.25, 0.75], [0.25, 0.75]],
+    }
+    table, out = pa.table(columns), io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    yield Record(out.getvalue())
+
+
 def nanos(call: Call) -> int:
     return int(call.at * 1e9)
 
@@ -241,6 +276,8 @@ SAMPLED: Final = {
     "feast": Sample(feast, ("drivers", "driver_hourly_stats__conv_rate"), mapping=named("drivers")),
     "hopsworks": Sample(hopsworks, ("hopsworks", "amount"), mapping=named("hopsworks")),
     "merlin": Sample(merlin, ("shop/fraud", "amount")),
+    "databricks": Sample(databricks, ("databricks", "amount"), mapping=named("databricks")),
+    "arrow": Sample(arrow, ("arrow", "amount")),
     "opentelemetry-json": Sample(otlp_json, ("helpdesk/gpt-4o-mini", "output_tokens")),
     "opentelemetry-protobuf": Sample(otlp_protobuf, ("helpdesk", "output_tokens"), mapping=named("helpdesk")),
 }  # fmt: skip

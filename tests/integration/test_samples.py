@@ -10,6 +10,7 @@ import json
 import random
 import re
 import uuid
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -61,6 +62,17 @@ def registered(apicurio: Apicurio, record_format: str) -> list[Sent]:
     return [(call, Record(frame + body)) for call, body in zip(CALLS, made, strict=True)]
 
 
+def of_glue(folder: Path) -> list[Sent]:
+    """What AWS Glue's serializer writes around Avro, and the file of the schema; every other record is packed."""
+    registration, made = bodies("confluent.json", "avro", CALLS, FRAME)
+    version = uuid.uuid4()
+    folder.mkdir()
+    (folder / f"{version}.avsc").write_text(registration["schema"])
+    plain, packed = b"\x03\x00" + version.bytes, b"\x03\x05" + version.bytes
+    framed = (packed + zlib.compress(body) if i % 2 else plain + body for i, body in enumerate(made))
+    return [(call, Record(value)) for call, value in zip(CALLS, framed, strict=True)]
+
+
 def test_records_of_platforms_own_end_in_findings(
     kafka: Broker, apicurio: Apicurio, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:
@@ -77,10 +89,12 @@ def test_records_of_platforms_own_end_in_findings(
     for record_format in ("avro", "jsonschema", "protobuf"):
         topics[f"{record_format}-{run}"] = registered(apicurio, record_format)
         mappings[f"{record_format}-{run}"] = {"format": record_format, "model": {"value": record_format}}
+    topics[f"glue-{run}"] = of_glue(tmp_path / "schemas")
+    mappings[f"glue-{run}"] = {"format": "avro", "model": {"value": "glue"}}
     send(kafka, topics)
     settings: dict[str, Any] = {
         "kafka": {"bootstrap_servers": kafka.bootstrap, "topics": [*topics], "group_id": run, "start": "earliest"},
-        "schema_registry": {"url": apicurio.confluent},
+        "schema_registry": {"url": apicurio.confluent, "folder": str(tmp_path / "schemas")},
         "mapping": {"topics": mappings},
         "learning": {"events": LEARNED},
         "windows": {"window_seconds": 1, "pane_seconds": 0.25, "min_events": 100, "out_of_orderness_seconds": 1},
@@ -88,10 +102,10 @@ def test_records_of_platforms_own_end_in_findings(
     daemon = DriftdProcess(tmp_path, settings)
     daemons.append(daemon)
     daemon.start()
-    events = len(CALLS) * (sum(sample.rows for sample in SAMPLED.values()) + 3)
+    events = len(CALLS) * (sum(sample.rows for sample in SAMPLED.values()) + 4)
     daemon.wait(lambda: daemon.value("driftd_events_total", outcome="accepted") == events, f"{events} events")
     wanted = {sample.finding for sample in SAMPLED.values()}
-    wanted |= {(record_format, "amount") for record_format in ("avro", "jsonschema", "protobuf")}
+    wanted |= {(name, "amount") for name in ("avro", "jsonschema", "protobuf", "glue")}
 
     def told() -> set[tuple[str, str | None]]:
         return {(f["model"], f["feature"]) for f in daemon.findings().values() if f["status"] in {"WARNING", "DRIFT"}}

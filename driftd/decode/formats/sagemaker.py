@@ -29,7 +29,7 @@ from driftd.decode.json.strict import DECODE_ERRORS, Refused, examine
 from driftd.decode.limits import Limits
 from driftd.decode.mapping.spec import RecordMapping
 from driftd.decode.opening import PATH, EachRecord, Read, Record, events_of_call, lists_rows, seconds_of, shaped
-from driftd.decode.payload import Rows, asked, asked_of_table, table, told, told_of_table
+from driftd.decode.payload import Rows, asked, asked_of_table, items_of, json_in, table, told, told_of_table
 
 TITLE: Final = "SageMaker data capture"
 PROPOSED: Final[Mapping[str, Any]] = {}
@@ -107,24 +107,38 @@ class _SageMaker:
         return events_of_call(model, time, about.inferenceId or about.eventId or "", head, requests, labels or answers)
 
     def _asked(self, part: _Part) -> Rows:
-        kind, body = _body(part, "endpointInput")
-        return (
-            asked_of_table(table(body), listed=self.named) if kind == "CSV" else asked(_lines(body), listed=self.named)
-        )
+        body = _body(part, "endpointInput")
+        if isinstance(body, bytes):
+            return asked(body, listed=self.named)
+        return asked_of_table(table(body), listed=self.named)
 
 
 def _told(part: _Part, rows: int) -> Rows:
-    kind, body = _body(part, "endpointOutput")
-    return told_of_table(table(body), rows) if kind == "CSV" else told(_lines(body))
+    body = _body(part, "endpointOutput")
+    return told(body, rows) if isinstance(body, bytes) else told_of_table(table(body), rows)
 
 
 def _labels(part: _Part) -> Rows:
-    """Of ground truth the first value of each line."""
-    _, body = _body(part, "groundTruthData")
+    """Of ground truth the first value of each line, or each item of a list."""
+    body = _body(part, "groundTruthData")
+    if isinstance(body, bytes):
+        return tuple(b'"label":%b' % value for value in items_of(body))
     return tuple(b'"label":' + line[0] for line in table(body))
 
 
-def _body(part: _Part, where: str) -> tuple[str, str]:
+def _body(part: _Part, where: str) -> bytes | str:
+    """JSON as bytes, CSV as text."""
+    kind, text = _kind(part, where)
+    if kind == "CSV":
+        called_csv = json_in(text) if text.lstrip()[:1] in {"[", "{"} else None
+        return text if called_csv is None else called_csv
+    found = json_in(text) or text.encode()
+    if found[:1] == b'"' and (inside := _text.decode(found)).lstrip()[:1] in {"[", "{"}:  # JSON as a text of JSON
+        return json_in(inside) or found
+    return found
+
+
+def _kind(part: _Part, where: str) -> tuple[str, str]:
     """CSV or JSON, and the text."""
     kind = (part.encoding or "").upper()
     if kind == "JSON" and bytes(part.data)[:1] in {b"{", b"["}:
@@ -145,14 +159,6 @@ def _body(part: _Part, where: str) -> tuple[str, str]:
         return kind, b64decode(text, validate=True).decode()
     except (binascii.Error, ValueError):
         raise Refused(RejectReason.UNDECODABLE, f"{where}.data: not base64 of text") from None
-
-
-def _lines(text: str) -> bytes:
-    """JSON; of JSON lines a list."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and all(line.lstrip()[:1] in {"{", "["} and line.rstrip()[-1:] in {"}", "]"} for line in lines):
-        return b"[" + ",".join(lines).encode() + b"]"
-    return text.encode()
 
 
 def _hour_of(place: re.Match[str]) -> float:

@@ -31,6 +31,7 @@ from driftd.core.lists import CLASSES, LISTS, coordinates
 from driftd.core.values import MAX_CATEGORY_CHARS, TRUTHS, category
 from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, MOST_SCORED, MOST_SEGMENTS, Holds
 from driftd.decode.json.compiled import CompiledSchema
+from driftd.decode.json.lists import by_place, singles
 from driftd.decode.limits import LATEST_TIME
 
 _FRAME: Final = ("time", "features", "version", "id")
@@ -51,6 +52,8 @@ class Table:
         columns: Iterable[Any] = zip(*map(_read, events), strict=True) if events else ((),) * size
         self.times, self.features, self.versions, self.ids, *rest = columns
         self.fields: dict[str, Sequence[Any]] = {f.name: c for f, c in zip(COLUMNS, rest, strict=True)}
+        self.fields["prediction"] = singles(self.fields["prediction"])
+        self.fields["score"] = by_place(self.fields["score"])
 
     def without(self, places: Collection[int]) -> Table:
         """The events but for those at these places."""

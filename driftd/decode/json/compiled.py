@@ -19,7 +19,7 @@ _Value = float | str | bool | None
 TYPES: Final[Mapping[Holds, Any]] = {
     Holds.TIME: float | datetime | None,
     Holds.LABEL: _Value,
-    Holds.SCORE: float | dict[str, float | None] | None,
+    Holds.SCORE: float | dict[str, float | None] | list[float | None] | None,
     Holds.NUMBER: float | None,
     Holds.FLAG: Any,
     Holds.TEXT: float | str | None,

@@ -81,6 +81,10 @@ class Shape:
         """What the fast path decodes one event with; it may refuse whatever it likes."""
         return decoder_for(compiled).decode
 
+    def events(self, value: bytes) -> list[bytes | Raw]:
+        """The events of a record, each by itself: the value, if it is one. Raises Refused."""
+        return events_of(value)
+
     def own(self, value: Any) -> Any:
         """One event as driftd's own, for the strict path. Raises Refused."""
         return value
@@ -251,7 +255,7 @@ class _Run:
             return self._passed(index)
         try:
             value = examine(self.values[index], self.limits)
-            items = events_of(value)
+            items = self.codec.shape.events(value)
         except Refused as refused:
             return self._reject(index, refused)
         if items[0] is value:

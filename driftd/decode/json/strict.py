@@ -24,6 +24,7 @@ from msgspec.json import Decoder, encode
 from driftd.core.event import Kind, RejectReason, Schema
 from driftd.decode.fields import COST_NAMES, FIELDS, MOST_COST, Holds
 from driftd.decode.json.compiled import FEATURE, PREDICTION, TYPES, CompiledSchema, StrictEnvelope
+from driftd.decode.json.lists import ONE, of_one
 from driftd.decode.limits import LATEST_TIME, MAX_DEPTH, Limits
 
 DECODE_ERRORS: Final = (MsgspecError, UnicodeError, RecursionError)
@@ -205,7 +206,7 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
     )
     for (name, decoder, expected, signed), raw in zip(_READERS[schema.prediction], _raws(fields), strict=True):
         if raw is not _NULL:  # the field is there
-            value = _decode(decoder, raw, name, expected, limits)
+            value = _decode(decoder, of_one(raw) if name in ONE else raw, name, expected, limits)
             if not signed and value is not None and value < 0:
                 number = got(raw, limits, quoted=True) if limits.show_values else "a negative number"
                 raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got {number}")

@@ -167,7 +167,14 @@ class MappedSchema(CompiledSchema):
             under.nullable = True
         if tag.get("tag_field") in root.inside:
             raise Indirect
+        self._one_row(root)
         self._assemble(root, home, columns, namespace, tag)
+
+    def _one_row(self, root: _Node) -> None:
+        """Refuses records of more rows, which are as many events (rows.py)."""
+        under = self._mapping.features.under
+        if under and under[-1] == 0:
+            root.at(under[:-1]).exact = True
 
     def _picked(self, root: _Node, under: _Node | None, columns: dict[str, tuple[str, Any]]) -> None:
         """Features with paths of their own; those of the same names under the other path must be values too."""

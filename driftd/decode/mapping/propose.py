@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from msgspec.json import Decoder
 
 from driftd.decode.fields import COSTS, FIELDS
 from driftd.decode.json.strict import DECODE_ERRORS
-from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.mapping.familiar import ENVELOPES, NAMES, plain
+from driftd.decode.mapping.inference import propose_bodies, row_of
 from driftd.decode.mapping.packed import advice, packed
-from driftd.decode.mapping.spec import CALLED, KEYS, MAX_INDEX, Path, parse, spell
+from driftd.decode.mapping.proposal import Proposal, sayable
+from driftd.decode.mapping.spec import CALLED, KEYS, Path, parse, spell
 from driftd.decode.mapping.times import find_time, with_unit
 
 _MOST_STEPS: Final = 6
@@ -43,19 +43,6 @@ _CLOUD_EVENTS: Final = "CloudEvents envelope in the record's value"
 NAMELESS: Final = "no record names its model; give the model's name as the value"
 
 
-@dataclass(slots=True)
-class Proposal:
-    """``shapes``: what was recognised, in words; ``mapping`` as driftd.yaml has it; ``remarks`` for who reads it.
-    ``warnings`` are true without the mapping, too. Of a platform's format ``needs`` is what the platform has to write.
-    """
-
-    shapes: list[str] = field(default_factory=list)
-    mapping: dict[str, Any] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    needs: str = ""
-
-
 def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     """For records of which ``name`` is the topic or file, "" for standard input. None where none is a JSON object."""
     records = [record for value in values for record in _records(value)]
@@ -67,7 +54,7 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     inside, prefix = _opened(record, found)
     values_at = {prefix + path: value for path, value in _paths(inside).items()}
     outside = {path: value for path, value in _paths(record).items() if path not in values_at}
-    _oip(values_at, found)
+    propose_bodies(values_at, found)
     _find_time(values_at, found) or _find_time(outside, found)
     for key in ("model", "prediction", "score", "label", "latency", "id", "version"):
         if key not in found.mapping:
@@ -174,11 +161,6 @@ def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
         yield 0, value[0]
 
 
-def sayable(name: str) -> bool:
-    """Whether a path may have the name as a step."""
-    return 0 < len(name) <= 128 and name.isprintable() and '"' not in name and "\\" not in name
-
-
 def _opened(record: dict[str, Any], found: Proposal) -> tuple[dict[str, Any], Path]:
     """What is inside the envelopes, and where that is."""
     prefix: Path = ()
@@ -216,91 +198,6 @@ def _envelope_in(record: Mapping[str, Any]) -> str | None:
     if _TOLD & record.keys():
         return None
     return next((n for n in ENVELOPES if isinstance(record.get(n), dict) and _EVENT & record[n].keys()), None)
-
-
-def _oip(values_at: Mapping[Path, Any], found: Proposal) -> None:
-    """Bodies of the open inference protocol, wherever they are: V1's instances and predictions, V2's tensors."""
-    for path, value in values_at.items():
-        if not isinstance(value, list) or not value:
-            continue
-        first, tensors = value[0], _tensors_of(value)
-        match path[-1]:
-            case "instances" if "features" not in found.mapping:
-                _shape(found, "open inference protocol V1")
-                found.mapping["features"] = _row(spell((*path, 0)), first)
-                _one_row(len(value), found)
-            case "predictions" if not isinstance(first, dict) and "prediction" not in found.mapping:
-                _shape(found, "open inference protocol V1")
-                found.mapping["prediction"] = spell((*path, 0))
-                _one_row(len(value), found)
-            case "inputs" if tensors and "features" not in found.mapping:
-                _shape(found, "open inference protocol V2")
-                found.mapping["features"] = _tensors(tensors, path)
-                _one_row(max(_rows(tensor) for tensor in tensors.values()), found)
-            case "ndarray" if isinstance(first, list) and first:
-                _shape(found, "Seldon's data.ndarray")
-                names = values_at.get((*path[:-1], "names"))
-                # an answer stands beside its request, or by itself
-                if "features" not in found.mapping and isinstance(names, list) and "response" not in path:
-                    found.mapping["features"] = _row(spell((*path, 0)), first, [*map(str, names)])
-                elif "prediction" not in found.mapping:
-                    found.mapping["prediction"] = spell((*path, 0, 0))
-                _one_row(len(value), found)
-            case "outputs" if tensors and "prediction" not in found.mapping:
-                _shape(found, "open inference protocol V2")
-                found.mapping["prediction"] = spell((*path, min(tensors), "data", 0))
-
-
-def _tensors_of(items: list[Any]) -> dict[int, dict[str, Any]]:
-    """Those of a list that are tensors which a path can reach, by their place in it."""
-    return {
-        i: t
-        for i, t in enumerate(items[: MAX_INDEX + 1])
-        if isinstance(t, dict) and isinstance(t.get("data"), list) and _nameable([t.get("name")])
-    }
-
-
-def _rows(tensor: Mapping[str, Any]) -> int:
-    shape = tensor.get("shape")
-    return shape[0] if isinstance(shape, list) and shape and isinstance(shape[0], int) else 1
-
-
-def _nameable(names: Sequence[Any]) -> bool:
-    """Whether features may have these names, each its own."""
-    fit = all(isinstance(n, str) and sayable(n) and len(n.encode()) <= DEFAULT_LIMITS.name_bytes for n in names)
-    return fit and len(set(names)) == len(names)
-
-
-def _shape(found: Proposal, shape: str) -> None:
-    if shape not in found.shapes:
-        found.shapes.append(shape)
-
-
-def _one_row(rows: Any, found: Proposal) -> None:
-    remark = "a record holds several rows; a mapping reads the first"
-    if isinstance(rows, int) and rows > 1 and remark not in found.remarks:
-        found.remarks.append(remark)
-
-
-def _row(path: str, row: Any, names: Sequence[str] = ()) -> dict[str, Any]:
-    """``names`` are those of a list's items, where they are as many and can be features' names."""
-    if not isinstance(row, list) or not row:
-        return {"under": path}
-    fit = len(names) == len(row) and _nameable(names)
-    return {"under": path, "names": [*names] if fit else [f"f{i}" for i in range(len(row))]}
-
-
-def _tensors(tensors: Mapping[int, dict[str, Any]], path: Path) -> dict[str, Any]:
-    """A feature for each tensor; for a single tensor with columns, a name for each of them."""
-    if len(tensors) == 1:
-        ((at, only),) = tensors.items()
-        if len(only["data"]) > 1 and only.get("shape") and _rows(only) == 1:
-            names = [f"{only['name']}[{i}]" for i in range(len(only["data"]))]
-            return _row(spell((*path, at, "data")), only["data"], names)
-    paths: dict[str, str] = {}
-    for i, tensor in tensors.items():
-        paths.setdefault(tensor["name"], spell((*path, i, "data", 0)))
-    return {"paths": paths}
 
 
 def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
@@ -349,7 +246,7 @@ def _lists(values_at: Mapping[Path, Any], found: Proposal) -> None:
         at = next((i for i, step in enumerate(path) if step == 0), None)
         several = values_at.get(path[:at]) if at else None
         if isinstance(several, list) and len(several) > 1 and isinstance(several[0], dict) and "data" not in path[at:]:
-            _one_row(len(several), found)
+            found.one_row(len(several))
 
 
 def _is_number(value: Any) -> bool:
@@ -418,7 +315,7 @@ def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> N
             if plain(str(path[-1])) == plain(name) and isinstance(value, dict | list) and value:
                 inner = value[0] if isinstance(value, list) and isinstance(value[0], list) else value
                 at = (*path, 0) if inner is not value else path
-                found.mapping["features"] = _row(spell(at), inner) if isinstance(inner, list) else spell(at)
+                found.mapping["features"] = row_of(spell(at), inner) if isinstance(inner, list) else spell(at)
                 return
     told = next(iter(_used({"prediction": found.mapping["prediction"]})), ()) if "prediction" in found.mapping else ()
     told = told[:-1] if told and told[-1] in _TYPES else told

@@ -18,6 +18,7 @@ from msgspec import Raw, ValidationError
 from msgspec.json import encode
 
 from driftd.core.event import RejectReason
+from driftd.decode.json.lists import ONE, of_one
 from driftd.decode.json.strict import DECODE_ERRORS, Refused, got, malformed
 from driftd.decode.limits import Limits
 from driftd.decode.mapping.leaves import Leaves, as_list, as_object, walk
@@ -222,6 +223,15 @@ def _composed(rest: Path, convert: Convert | None) -> Convert:
 
 
 def _converter(name: str, source: Source) -> Convert | None:
+    convert = _of_type(name, source)
+    return convert if convert is None or name not in ONE else _composed_of_one(convert)
+
+
+def _composed_of_one(convert: Convert) -> Convert:
+    return lambda raw: convert(of_one(raw))
+
+
+def _of_type(name: str, source: Source) -> Convert | None:
     if source.zone:
         return partial(_zoned, each=UNITS[source.unit or "s"])
     if name in TIMED and source.unit:

@@ -31,12 +31,14 @@ from driftd.core.event import (
     Schema,
 )
 from driftd.core.hashing import ANSWERS
-from driftd.core.lists import LISTS
+from driftd.core.lists import CLASSES, LISTS
 from driftd.core.values import as_numbers, present
-from driftd.decode.fields import COLUMNS, MOST_COST, Holds
+from driftd.decode.fields import COLUMNS, MOST_COST, Field, Holds
 from driftd.decode.json.columns import version_of
+from driftd.decode.json.lists import ONE
 from driftd.decode.limits import Limits
 from driftd.decode.tabular import columns as read
+from driftd.decode.tabular import lists
 from driftd.decode.tabular.columns import Faults, Texts
 from driftd.decode.tabular.layout import Layout
 from driftd.ingest.halves import Halves
@@ -64,6 +66,14 @@ class Rows(RecordBatch):
         there = int(np.searchsorted(good, n))
         broken = tuple((offset, why) for offset, why in self.broken if offset < part.next_offset)
         return replace(part, table=self.table.slice(0, there), good=good[:there], broken=broken)
+
+    def rest(self, n: int) -> Self:
+        part = RecordBatch.rest(self, n)
+        good = np.asarray(self.good, np.intp)
+        there = int(np.searchsorted(good, n))
+        begin = int(self.offsets[n]) if n < len(self) else self.next_offset
+        broken = tuple((offset, why) for offset, why in self.broken if offset >= begin)
+        return replace(part, table=self.table.slice(there), good=good[there:] - n, broken=broken)
 
 
 class FlatCodec:
@@ -111,15 +121,22 @@ class FlatCodec:
         """
         mistakes = []
         named = self.features.values() if features else ()
+        single = {self.layout.columns.get(field) for field in ONE}
         for name in {*named, *self.layout.columns.values(), *self.layout.costs.values()}:
             kind = schema.field(name).type
-            lists = name in named or name == self.layout.columns.get("prediction")
-            if not (read.supported(kind) or (lists and read.is_list(kind))):
+            fits = read.supported(kind) or (name in named and lists.is_list(kind))
+            if not (fits or (name in single and lists.holds_values(kind))):
                 mistakes.append(f"{self._path}: column '{name}' is of type {kind}; leave it out with --ignore {name}")
         if mistakes:
             raise ConfigError("\n".join(sorted(mistakes)))
         dates = (pa.types.is_timestamp, pa.types.is_date)
         self.dated = frozenset(f.name for f in schema if any(is_date(f.type) for is_date in dates))
+
+    def times(self, table: Any) -> NumericColumn:
+        """Of rows of a file that has a column of times; NaN where there is none."""
+        column = self.layout.columns["time"]
+        each = self.layout.units.get("time")
+        return read.times(read.plain(table.column(column)), column in self.dated, {}, each)
 
     def within(self, limits: Limits) -> FlatCodec:
         """The same with other limits."""
@@ -133,6 +150,8 @@ class FlatCodec:
         schemas: Mapping[str, Schema],
         halves: Halves | None = None,  # noqa: ARG002  a row is a whole event
     ) -> Decoded:
+        if not len(records):
+            return Decoded(0, [], [])
         if not isinstance(records, Rows):
             raise TypeError(f"expected Rows of a flat file, got {type(records).__name__}")
         return _Run(self, records, schemas).decoded()
@@ -338,7 +357,7 @@ class _Part:
         where = _where(name)
         source = self.run.codec.features[name]
         column, text = self.column(source), self.run.codec.texts.get(source)
-        if read.is_list(column.type) and kind in {Kind.ANY, Kind.LIST}:
+        if lists.is_list(column.type) and kind in {Kind.ANY, Kind.LIST}:
             norms = self.of_lists(column, Channel.of_feature(name).name, where, faults)
             if faults:
                 self.refused[name] = faults
@@ -364,15 +383,16 @@ class _Part:
 
     def of_lists(self, column: Any, channel: str, where: str, faults: Faults) -> NumericColumn:
         """The norms; coordinates are among the fields unless nobody may see them."""
-        norms, rows = read.of_lists(column, where, faults)
+        norms, rows = lists.of_lists(column, where, faults, singles=channel in ONE)
         hasher = self.run.codec.limits.hasher
-        if hasher is None or not hasher.hides(self.schema.model, channel):
+        if rows is not None and (hasher is None or not hasher.hides(self.schema.model, channel)):
             self.lists[LISTS + channel] = rows
         return norms
 
     def fields(self) -> dict[str, Column]:
         """Columns of the event's other fields; those that no row fills are absent."""
         out: dict[str, Column] = {}
+        predicted: Column | None = None
         for field in COLUMNS:
             name = self.run.parts.get(field.name)
             if name is None:
@@ -382,10 +402,15 @@ class _Part:
             kind = self.schema.prediction if field.holds is Holds.PREDICTION else Kind.ANY
             wanted = Kind.ANY if hasher is not None and kind is Kind.CATEGORICAL else kind
             source = self.column(name)
-            if field.holds is Holds.PREDICTION and read.is_list(source.type) and kind is not Kind.CATEGORICAL:
-                column: Column = self.of_lists(source, field.name, field.name, self.faults)
+            if field.name in ONE:
+                source = lists.opened(source, field.name, self.faults)
+            if lists.is_list(source.type):
+                column = self.listed(source, field, wanted, predicted)
             else:
                 column = read.FIELD[field.holds](source, wanted, field.name, self.faults, text)
+            if field.holds is Holds.PREDICTION:
+                truths = pa.types.is_boolean(source.type)
+                predicted = read.numbers(source, field.name, self.faults) if truths else column
             if hasher is not None:
                 column = hasher.answer(self.schema.model, column, kind)
             if field.name in self.run.codec.layout.units:
@@ -395,6 +420,30 @@ class _Part:
             if present(column):
                 out[field.name] = column
         return out | self.given() | self.costs()
+
+    def listed(self, column: Any, field: Field, kind: Kind, predicted: Column | None) -> Column:
+        """A field that may be a list of numbers, or one of one."""
+        if field.holds is Holds.SCORE:
+            return self.of_classes(column, field.name, predicted)
+        if kind is Kind.CATEGORICAL or field.holds is Holds.LABEL:
+            return self.of_singles(column, field, kind)
+        return self.of_lists(column, field.name, field.name, self.faults)
+
+    def of_singles(self, column: Any, field: Field, kind: Kind) -> Column:
+        """Of lists that may be of one number alone."""
+        lists.require_single(column, field.name, self.faults)
+        values, _ = lists.of_lists(column, field.name, self.faults, singles=True)
+        return read.FIELD[field.holds](pa.array(values, from_pandas=True), kind, field.name, self.faults, None)
+
+    def of_classes(self, column: Any, channel: str, predicted: Column | None) -> NumericColumn:
+        """The score; columns of its classes are among the fields unless nobody may see them."""
+        scores, classes = lists.of_classes(column, predicted, channel, self.faults)
+        hasher = self.run.codec.limits.hasher
+        if hasher is None or not hasher.hides(self.schema.model, channel):
+            names = [*classes]
+            known = names if hasher is None else hasher.answer(self.schema.model, names, Kind.CATEGORICAL)
+            self.lists |= {f"{CLASSES}{name}": classes[of] for of, name in zip(names, known, strict=True)}
+        return scores
 
     def given(self) -> dict[str, Column]:
         """What is the same in all rows."""

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from driftd.core.event import Column, Kind, ListColumn, NumericColumn, RejectReason, Scalar
-from driftd.core.lists import coordinates
+from driftd.core.event import Column, Kind, NumericColumn, RejectReason, Scalar
 from driftd.core.values import TRUTHS, category
 from driftd.decode.fields import Holds
 from driftd.decode.limits import LATEST_TIME
@@ -65,7 +64,7 @@ def sniff(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Texts:
     }
 
 
-def _floats(column: Any) -> Any:
+def floats(column: Any) -> Any:
     """As float64: of whole numbers beyond 2**53 the nearest, which pyarrow refuses by default."""
     return column.cast(pa.float64(), safe=False)
 
@@ -80,9 +79,9 @@ def plain(column: Any) -> Any:
         return column.cast(pa.string())
     for is_of, micros in _TEMPORAL:
         if is_of(kind):
-            return pc.divide(_floats(column.cast(micros, safe=False).cast(pa.int64())), 1e6)
+            return pc.divide(floats(column.cast(micros, safe=False).cast(pa.int64())), 1e6)
     if any(is_of(kind) for is_of in _NUMERIC):
-        return _floats(column)
+        return floats(column)
     return column
 
 
@@ -93,13 +92,6 @@ def supported(kind: Any) -> bool:
     texts = (pa.types.is_string, pa.types.is_large_string)
     checks = (*_NUMERIC, pa.types.is_boolean, *texts, *(is_of for is_of, _ in _TEMPORAL))
     return any(check(kind) for check in checks) or kind == pa.string_view()
-
-
-def is_list(kind: Any) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(check(kind) for check in lists) and (
-        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
-    )
 
 
 def unmarked(column: Any, faults: Faults) -> Any:
@@ -117,8 +109,6 @@ def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
     """float64[n], NaN for missing. Text that is no number, and numbers that are not finite, are faults and missing."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.float64())
-    if is_list(column.type):
-        return of_lists(column, where, faults)[0]
     if pa.types.is_string(column.type):
         column, strange = _parsed(_truths(column))
         for i in np.flatnonzero(strange.to_numpy(zero_copy_only=False)).tolist():
@@ -128,6 +118,16 @@ def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
         faults.setdefault(i, (RejectReason.NOT_FINITE, f"{where}: a number beyond the range of a float"))
         out[i] = np.nan
     return out
+
+
+def _typed_numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
+    """Of a file that has types: text is none of them, whatever is in it, as in JSON; but "true" is 1, and so on."""
+    if pa.types.is_string(column.type):
+        truths = pc.is_in(column, pa.array([*TRUTHS]))
+        for i in np.flatnonzero(pc.and_(column.is_valid(), pc.invert(truths)).to_numpy(zero_copy_only=False)).tolist():
+            faults.setdefault(i, (RejectReason.WRONG_TYPE, f"{where}: expected a number, got a string"))
+        column = pc.if_else(truths, column, pa.scalar(None, pa.string()))
+    return numbers(column, where, faults)
 
 
 def _truths(column: Any) -> Any:
@@ -166,7 +166,7 @@ def scalars(column: Any, where: str, faults: Faults, numeric_text: bool | None) 
 def typed(column: Any, kind: Kind, where: str, faults: Faults, numeric_text: bool | None) -> Column:
     """The column as the values of a feature or a prediction of this kind."""
     if kind is Kind.NUMERIC:
-        return numbers(column, where, faults)
+        return numbers(column, where, faults) if numeric_text is not None else _typed_numbers(column, where, faults)
     if kind is Kind.CATEGORICAL:
         return categories(column, numeric_text)
     return scalars(column, where, faults, numeric_text)
@@ -174,8 +174,6 @@ def typed(column: Any, kind: Kind, where: str, faults: Faults, numeric_text: boo
 
 def categories(column: Any, numeric_text: bool | None) -> list[Scalar]:
     """Text or None. Numbers become what they become in events: 1 for 1.0."""
-    if is_list(column.type):
-        column = pa.array(of_lists(column, "", {})[0], from_pandas=True)
     coded = pc.dictionary_encode(column)
     texts: list[str | None] = [_category(value, numeric_text) for value in coded.dictionary.to_pylist()]
     table = np.array([*texts, None], object)
@@ -206,30 +204,6 @@ def _parsed(column: Any) -> tuple[Any, Any]:
     return parsed, pc.and_not(pc.invert(is_number), absent)
 
 
-def of_lists(column: Any, where: str, faults: Faults) -> tuple[NumericColumn, ListColumn]:
-    """Norms of lists, NaN where there is none, and their coordinates. A number that is missing, or not finite, makes
-    its list a fault, and missing.
-    """
-    flat = column.flatten()  # without the lists that are null
-    sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    values = np.array(_floats(flat).to_numpy(zero_copy_only=False), np.float64)
-    missing = column.is_null().to_numpy(zero_copy_only=False)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = np.repeat(np.arange(len(sizes)), sizes)
-        wrong = np.unique(row[bad])
-        for i in wrong.tolist():
-            faults.setdefault(
-                i, (RejectReason.NOT_FINITE, f"{where}: a list with a number that is missing or not finite")
-            )
-        missing = missing.copy()
-        missing[wrong] = True
-        values = values[~missing[row]]
-        sizes = np.where(missing, 0, sizes)
-    norms, rows = coordinates(values, sizes)
-    return np.where(missing, np.nan, norms), rows
-
-
 def _or_none(values: NumericColumn) -> list[Scalar]:
     missing = np.isnan(values)
     out: list[Scalar] = values.tolist()
@@ -243,7 +217,7 @@ def failures(column: Any) -> NDArray[np.bool_]:
     if pa.types.is_string(column.type):
         quiet = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(column)), pa.array([*_ABSENT, "0", "false", None]))
         return np.array(pc.invert(quiet).to_numpy(zero_copy_only=False), np.bool_)
-    values = np.array(_floats(column).to_numpy(zero_copy_only=False), np.float64)
+    values = np.array(floats(column).to_numpy(zero_copy_only=False), np.float64)
     return np.array((values != 0) & ~np.isnan(values), np.bool_)
 
 
@@ -273,7 +247,7 @@ def times(
         for i in np.flatnonzero(strange.to_numpy(zero_copy_only=False)).tolist():
             out[i] = _moment(texts[i])
     else:
-        out = np.array(_floats(column).to_numpy(zero_copy_only=False), np.float64)
+        out = np.array(floats(column).to_numpy(zero_copy_only=False), np.float64)
         out = out if dated else _scaled(out, each)
     if otherwise is not None and column.null_count:
         out = np.where(column.is_null().to_numpy(zero_copy_only=False), otherwise, out)

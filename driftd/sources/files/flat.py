@@ -5,8 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -24,27 +23,31 @@ from driftd.decode.tabular.columns import MARK, MARKING, Texts, sniff
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.looks import looks_like
 from driftd.sources.files.stream import MOST_VALUES, ROWS, Progress, open_bytes, undamaged
+from driftd.sources.files.table import Whole, columns_in, order_of
 
 _BLOCK_BYTES: Final = 1 << 20
 _HEADER_BYTES: Final = 1 << 20
-_PANDAS_INDEX: Final = re.compile(r"__index_level_\d+__")
-"""How pandas names the numbers of its rows, which are no feature."""
 
 
 class FlatFile:
     """One row an event; offsets are row numbers from 0. Without a time column, row n is at n seconds past the epoch.
 
-    ``named``: the folder whose name counts, where it is a part of one.
+    ``named``: the folder whose name counts, where it is a part of one; ``whole``: the table that the folder is.
     """
 
-    def __init__(self, path: str, kind: str, layout: Layout, limits: Limits, named: str | None = None) -> None:
+    def __init__(
+        self, path: str, kind: str, layout: Layout, limits: Limits, named: str | None = None, whole: Whole | None = None
+    ) -> None:
         self.path = path
+        self._whole = whole
         self.name = Path(path if named is None else named).name
         self._raw: IO[bytes] | None = None
         self._done = 0
         self._parquet = kind in {".parquet", ".pq"}
         self._delimiter = ","
         self._texts: Texts = {}
+        self.sorts = False
+        """Whether rows that are in no order of time are sorted, in memory."""
         with undamaged(path):
             columns = self._open_parquet() if self._parquet else self._open_csv(kind)
         doubled = sorted({c for c in columns if c and columns.count(c) > 1})
@@ -61,11 +64,11 @@ class FlatFile:
     def _open_parquet(self) -> list[str]:
         try:
             self._file = pyarrow.parquet.ParquetFile(self.path)
-            names = self._file.schema_arrow.names
+            names = columns_in(self._file.schema_arrow if self._whole is None else self._whole.schema)
         except (pa.ArrowException, UnicodeDecodeError) as e:  # a name that is not UTF-8
             raise SourceRefused(f"{self.path}: not a Parquet file: {e}") from e
         self._total = self._file.metadata.num_rows
-        return [name for name in names if not _PANDAS_INDEX.fullmatch(name)]
+        return names
 
     def _open_csv(self, kind: str) -> list[str]:
         self._total = Path(self.path).stat().st_size
@@ -86,7 +89,7 @@ class FlatFile:
     @property
     def schema(self) -> Any:
         """The pyarrow.Schema of a Parquet file."""
-        return self._file.schema_arrow
+        return self._file.schema_arrow if self._whole is None else self._whole.schema
 
     def batches(self, size: int = ROWS) -> Iterator[Rows]:
         """Rows in file order. Raises SourceRefused where the file is damaged."""
@@ -106,9 +109,36 @@ class FlatFile:
 
     def _parquet_rows(self, size: int) -> Iterator[Rows]:
         size = min(size, max(1, MOST_VALUES // max(1, len(self._columns))))
-        for table in self._file.iter_batches(size, columns=self._columns):
+        for table in self._parquet_batches(size):
             start, self._done = self._done, self._done + len(table)
             yield self._rows(table, np.arange(start, self._done), [])
+
+    def _parquet_batches(self, size: int) -> Iterator[Any]:
+        if self._whole is None:
+            yield from self._file.iter_batches(size, columns=self._columns)
+        elif (order := self._order()) is None:
+            yield from (
+                self._fit(batch, self._columns) for batch in self._file.iter_batches(size, columns=self._mine())
+            )
+        else:
+            batches = self._file.read(columns=self._mine()).combine_chunks().to_batches()
+            whole = pa.Table.from_batches([self._fit(batch, self._columns) for batch in batches]).take(pa.array(order))
+            yield from whole.combine_chunks().to_batches(max_chunksize=size)
+
+    def _order(self) -> NDArray[np.intp] | None:
+        """Of rows that are in no order of time, and few enough to be sorted."""
+        name = self.layout.columns.get("time", "")
+        if not self.sorts or name not in self._file.schema_arrow.names:
+            return None
+        batches = self._file.read(columns=[name]).combine_chunks().to_batches()
+        return order_of(np.concatenate([np.zeros(0), *(self._codec.times(self._fit(b, [name])) for b in batches)]))
+
+    def _fit(self, batch: Any, columns: Sequence[str]) -> Any:
+        assert self._whole is not None
+        return self._whole.fit(batch, self.path, columns)
+
+    def _mine(self) -> list[str]:
+        return [name for name in self._columns if name in self._file.schema_arrow.names]
 
     def _csv_rows(self, size: int) -> Iterator[Rows]:
         broken: list[tuple[int, str]] = []

@@ -10,14 +10,14 @@ from typing import Final
 
 import pyarrow.parquet
 
-from driftd.core.errors import SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, Limits
-from driftd.decode.tabular.codec import Rows
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.flat import FlatFile
+from driftd.sources.files.lanes import Lanes
 from driftd.sources.files.records import RecordFile
 from driftd.sources.files.stream import ROWS, Progress, undamaged
+from driftd.sources.files.table import MOST_SORTED, Whole
 
 _KIND: Final = ".parquet"
 _HOUR: Final = re.compile(r"(?:^|/)((?:19|20)\d\d/[01]\d/[0-3]\d(?:/[012]\d)?)/([^/]+)$")
@@ -25,66 +25,67 @@ _HOUR: Final = re.compile(r"(?:^|/)((?:19|20)\d\d/[01]\d/[0-3]\d(?:/[012]\d)?)/(
 
 
 class Folder:
-    """Of Parquet files. Offsets go on from file to file. All files have the columns of the first."""
+    """Of Parquet files, which are one table in order of time (driftd.sources.files.table, .lanes)."""
 
     def __init__(self, path: str, files: Sequence[Path], layout: Layout, limits: Limits) -> None:
         self.path = path
         self.name = Path(path).name
-        self._files = [*map(str, files)]
-        self._layout, self._limits = layout, limits
-        self._first = self._open(self._files[0])
-        self.codec: Codec = self._first.codec
+        paths = [*map(str, files)]
+        mapping = limits.mappings.of(self.name)
+        ignore = () if mapping is None else mapping.features.ignore
+        self._whole = Whole.of(path, paths, {*layout.ignore, *ignore})
+        self._layout = replace(layout, ignore=(*layout.ignore, *self._whole.dates))
+        self._limits = limits
+        self._sorts = False
+        first = self._first = self._open(paths[0])
+        self.codec: Codec = first.codec
         self.partitions: tuple[TopicPartition, ...] = ()
-        self._done = self._known = 0
+        with undamaged(path):
+            self._rows = sum(pyarrow.parquet.read_metadata(file).num_rows for file in paths)
+        self._sorts = self._rows * len(first.layout.needed(self._whole.schema.names)) <= MOST_SORTED
+        timed = "time" in first.layout.columns
+        self._lanes = Lanes(self.name, paths, self._open, first.codec_within(limits), timed)
+        self._done = 0
 
-    def batches(self, size: int = ROWS) -> Iterator[Rows]:
-        for path in self._files:
-            begin, file = self._done, self._open(path)
-            if file.schema != self._first.schema:
-                raise SourceRefused(f"{path}: expected the columns, and types, of {self._files[0]}")
-            for rows in file.batches(size):
-                self._done = begin + rows.next_offset
-                yield replace(rows, offsets=rows.offsets + begin, next_offset=self._done)
+    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
+        for rows in self._lanes.batches(size):
+            self._done += len(rows)
+            yield rows
 
     def codec_within(self, limits: Limits) -> Codec:
         return self._first.codec_within(limits)
 
     def progress(self) -> Progress:
-        if not self._known:
-            with undamaged(self.path):
-                self._known = sum(pyarrow.parquet.read_metadata(file).num_rows for file in self._files)
-        return Progress(self._done, self._known, "rows")
+        return Progress(self._done, self._rows, "rows")
 
     def _open(self, path: str) -> FlatFile:
-        return FlatFile(path, _KIND, self._layout, self._limits, self.path)
+        file = FlatFile(path, _KIND, self._layout, self._limits, self.path, self._whole)
+        file.sorts = self._sorts
+        return file
 
 
 class RecordFolder:
-    """Of files of records, opened one after the other. Offsets go on from file to file."""
+    """Of files of records, in order of their times (driftd.sources.files.lanes)."""
 
-    def __init__(self, path: str, files: Sequence[Path], open_file: Callable[[str], RecordFile]) -> None:
+    def __init__(
+        self, path: str, files: Sequence[Path], limits: Limits, open_file: Callable[[str], RecordFile]
+    ) -> None:
         self.path = path
-        self._files, self._open = [*map(str, files)], open_file
-        self._now = open_file(self._files[0])
-        self.name = self._now.name
-        self.codec: Codec = self._now.codec
+        paths = [*map(str, files)]
+        self._first = open_file(paths[0])
+        self.name = self._first.name
+        self.codec: Codec = self._first.codec
         self.partitions: tuple[TopicPartition, ...] = ()
-        self._read = 0
+        self._lanes = Lanes(self.name, paths, open_file, self._first.codec_within(limits))
 
     def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
-        end = 0
-        for path in self._files:
-            begin, self._now = end, self._open(path)
-            for records in self._now.batches(size):
-                end = begin + records.next_offset
-                yield replace(records, offsets=records.offsets + begin, next_offset=end)
-            self._read += 1
+        return self._lanes.batches(size)
 
     def codec_within(self, limits: Limits) -> Codec:
-        return self._now.codec_within(limits)
+        return self._first.codec_within(limits)
 
     def progress(self) -> Progress:
-        return Progress(self._read, len(self._files), "files")
+        return Progress(self._lanes.read, len(self._lanes.paths), "files")
 
 
 def files_of(folder: Path, kinds: Sequence[str]) -> list[Path]:

@@ -58,7 +58,7 @@ def _open_folder(path: str, layout: Layout | None, limits: Limits, placed: bool)
     if kinds[0] in _PARQUET and not _has_format(path, limits):
         return Folder(path, files, layout or Layout(), limits)
     _require_no_columns(path, layout)
-    return RecordFolder(path, files, lambda file: _of_records(file, kinds[0], limits, path, placed))
+    return RecordFolder(path, files, limits, lambda file: _of_records(file, kinds[0], limits, path, placed))
 
 
 def _of_records(path: str, kind: str, limits: Limits, named: str | None, placed: bool) -> RecordFile:
@@ -66,9 +66,18 @@ def _of_records(path: str, kind: str, limits: Limits, named: str | None, placed:
     return of(path, limits, named, placed=placed)
 
 
-def rows_as_records(path: str, limits: Limits) -> RecordFile | None:
-    """A Parquet file's rows as JSON objects, for who wonders what they are; None of other files."""
-    return ParquetRecords(path, limits, placed=True) if Path(path).is_file() and _kind(path) in _PARQUET else None
+def rows_as_records(path: str, limits: Limits) -> FileEvents | None:
+    """Rows of a Parquet file, or of a folder of them, as JSON objects, for who wonders what they are; else None."""
+    if not Path(path).is_dir():
+        return ParquetRecords(path, limits, placed=True) if Path(path).is_file() and _kind(path) in _PARQUET else None
+    from driftd.sources.files.folder import RecordFolder, files_of  # noqa: PLC0415  it takes pyarrow
+
+    files = files_of(Path(path), _PARQUET[:1])
+    return (
+        RecordFolder(path, files, limits, lambda file: ParquetRecords(file, limits, path, placed=True))
+        if files
+        else None
+    )
 
 
 def _has_format(path: str, limits: Limits) -> bool:

@@ -125,3 +125,63 @@ def test_a_file_that_is_no_baseline_is_told(folder: Path) -> None:
     for source in ("sagemaker", "tfdv", "histograms"):
         with pytest.raises(ConfigError, match=r"x\.json: (features|datasets|columns): expected"):
             run("import", source, "x.json", "--model", "m")
+
+
+HALF: dict[str, Any] = {"edges": [0.0, 1.0, 2.0], "counts": [5, 5]}
+
+
+@pytest.mark.parametrize(
+    ("source", "document", "told"),
+    [
+        ("histograms", {"columns": {}}, "no column has a distribution that a reference can be made of"),
+        ("histograms", {"columns": {"x": {"edges": [2.0, 1.0, 3.0], "counts": [1, 1]}}}, "in order"),
+        ("histograms", {"columns": {"n" * 500: HALF}}, "longer than 128 bytes, which no event may have"),
+        ("histograms", {"columns": {"x": HALF | {"mean": 1e400}}}, "not JSON|a finite number"),
+        ("tfdv", {"datasets": [{"numExamples": 1}]}, "no column has a distribution"),
+        ("tfdv", {"datasets": [{"features": [{"path": {"step": 7}}]}]}, r"features\[0\]\.path\.step: expected a list"),
+        (
+            "tfdv",
+            {"datasets": [{"features": [{"name": "x", "numStats": {"histograms": [{"buckets": 7}]}}]}]},
+            r"features\[0\] \(x\)\.buckets: expected a list",
+        ),
+        ("sagemaker", {"features": []}, "no column has a distribution"),
+    ],
+)
+def test_a_baseline_of_nothing_or_of_nonsense_is_told(folder: Path, source: str, document: Any, told: str) -> None:
+    (folder / "x.json").write_text(json.dumps(document))
+    with pytest.raises(ConfigError, match=told):
+        run("import", source, "x.json", "--model", "m", "--to-file", "r")
+
+
+def _changed(folder: Path, change: Any) -> None:
+    document = json.loads((folder / "statistics.json").read_text())
+    change(document)
+    (folder / "statistics.json").write_text(json.dumps(document))
+
+
+def test_two_columns_of_one_name_are_told(folder: Path) -> None:
+    _changed(folder, lambda d: d["features"].append(d["features"][0]))
+    with pytest.raises(ConfigError, match=r"column 'amount' appears twice"):
+        imported("--to-file", "r")
+
+
+def test_a_name_that_no_event_may_have_is_left_out_and_said(folder: Path) -> None:
+    _changed(folder, lambda d: d["features"][1].update(name="n" * 500))
+    said = imported("--to-file", "r")
+    assert [*said["bins"]] == ["amount", "country", "fraud"]
+    assert any("longer than 128 bytes" in line for line in said["remarks"])
+
+
+@pytest.mark.parametrize("bounds", [(5.0, -5.0), (1.0, 0.0)])
+def test_buckets_out_of_order_are_told(folder: Path, bounds: tuple[float, float]) -> None:
+    def change(document: Any) -> None:
+        kll = document["features"][0]["numerical_statistics"]["distribution"]["kll"]
+        kll.pop("sketch", None)
+        kll["buckets"] = [
+            {"lower_bound": 0.0, "upper_bound": bounds[0], "count": 50.0},
+            {"lower_bound": bounds[0], "upper_bound": bounds[1], "count": 50.0},
+        ]
+
+    _changed(folder, change)
+    with pytest.raises(ConfigError, match=r"column 'amount': its buckets are not in order"):
+        imported("--to-file", "r")

@@ -112,7 +112,7 @@ class Colour(Enum):
         (Decimal("1.5"), 1.5),
         ((1, float("nan")), [1, None]),
         ({"b", "a"}, ["a", "b"]),
-        ("\ud800", "\ud800"),
+        ("a\ud800b", "a\ufffdb"),
         (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         (np.array([UUID(int=7), None]), ["00000000-0000-0000-0000-000000000007", None]),
         (Colour.RED, "red"),

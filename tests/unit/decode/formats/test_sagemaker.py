@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from driftd.core.errors import ConfigError
@@ -184,3 +185,55 @@ def test_a_folder_of_two_kinds_of_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_text("")
     with pytest.raises(ConfigError, match=r"files of one kind, got \.parquet and \.jsonl"):
         open_events(str(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["CSV", "JSON"])
+@pytest.mark.parametrize("content", ["text/csv", "application/json"])
+@pytest.mark.parametrize("asked", ["12.5,DE", '[12.5, "DE"]', '[[12.5, "DE"]]'])
+@pytest.mark.parametrize("told", ["[0.25, 0.75]", "[[0.25, 0.75]]", "[[0.25,\n0.75]]\n", '"[0.25, 0.75]"'])
+def test_lists_that_are_called_csv_are_lists(told: str, asked: str, content: str, encoding: str) -> None:
+    value = captured(part(asked, "CSV"), part(told, encoding, content))
+    one = only(sagemaker(value, names=["amount", "country"]))
+    assert by_id(one).keys() == {"e1"}
+    assert {name: column[0] for name, column in one.columns.items()} == {"amount": 12.5, "country": "DE"}
+    assert np.asarray(one.fields["list.prediction"]).tolist() == [[2.0, 0.25, 0.75]]
+
+
+@pytest.mark.parametrize("told", ["[0.25, 0.75]\n[0.5, 0.5]", "[[0.25, 0.75], [0.5, 0.5]]", "[0.25, 0.75], [0.5, 0.5]"])
+def test_each_list_of_several_is_a_rows(told: str) -> None:
+    one = only(sagemaker(captured(part("1\n2"), part(told))))
+    assert np.asarray(one.fields["list.prediction"]).tolist() == [[2.0, 0.25, 0.75], [2.0, 0.5, 0.5]]
+
+
+def test_a_list_of_as_many_numbers_as_rows_is_one_for_each() -> None:
+    assert only(sagemaker(captured(part("1\n2"), part("[0.25, 0.75]")))).prediction == [0.25, 0.75]
+    assert only(sagemaker(captured(part("1"), part("[0.25]")))).prediction == [0.25]
+
+
+def test_an_answer_of_autopilot_is_its_class_and_lists_stay_lists() -> None:
+    line = "cat,0.75,\"[0.75, 0.25]\",\"['cat', 'dog']\"\n"
+    mapping = {"model": Source(value="fraud"), "score": Source(("outputs", 2))}
+    one = only(read("sagemaker", captured(part("1"), part(line)), fields=mapping))
+    assert (one.prediction, np.asarray(one.score).tolist()) == (["cat"], [0.75])
+    assert np.asarray(one.fields["class.1"]).tolist() == [0.25]
+
+
+@pytest.mark.parametrize("told", ["0.7,[0.25", "cat,[0.25, 0.75]", "[0.25;0.75]", "[0.25, 0.75", "{0.25"])
+@pytest.mark.parametrize("half", ["asked", "told"])
+def test_half_a_list_is_no_class(told: str, half: str) -> None:
+    reject = refused(sagemaker(captured(**{"asked": part("1"), "told": part("1"), half: part(told)})))
+    assert reject.reason is RejectReason.UNDECODABLE
+    assert reject.detail == "data: half a list: commas in a value of CSV need quotes around it"
+
+
+@pytest.mark.parametrize("truth", ["1\n0", "[1, 0]", "[[1], [0]]", "[1]\n[0]"])
+@pytest.mark.parametrize("encoding", ["CSV", "JSON"])
+def test_ground_truth_that_is_a_list_is_a_label_for_each_row(truth: str, encoding: str) -> None:
+    merged = json.loads(captured(part("1\n2"), part("1\n1"))) | {"groundTruthData": part(truth, encoding)}
+    one = only(sagemaker(json.dumps(merged).encode()))
+    assert one.label == [1.0, 0.0]
+
+
+def test_a_list_as_numpy_prints_it_is_a_list() -> None:
+    one = only(sagemaker(captured(part("1"), part("[0.25 -7.5e-01]"))))
+    assert np.asarray(one.fields["list.prediction"]).tolist() == [[2.0, 0.25, -0.75]]

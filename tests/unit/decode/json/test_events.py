@@ -139,7 +139,7 @@ R = RejectReason
         pytest.param(
             m(score="0.9"),
             R.WRONG_TYPE,
-            'score: expected a number or an object of class to probability, got "0.9"',
+            'score: expected a number, an object of class to probability or a list of probabilities, got "0.9"',
             id="score as text",
         ),
         pytest.param(m(cost=3), R.WRONG_TYPE, "cost: expected an object of numbers, got 3", id="cost"),
@@ -236,12 +236,12 @@ def test_a_prediction_in_words_is_refused_where_numbers_are_known() -> None:
 
 
 def test_a_list_is_no_class() -> None:
-    decoded = decode({"model": "m", "prediction": [1]}, schema=Schema("m", prediction=Kind.CATEGORICAL))
+    decoded = decode({"model": "m", "prediction": [1, 2]}, schema=Schema("m", prediction=Kind.CATEGORICAL))
     assert refused(decoded).reason is R.WRONG_TYPE
 
 
 def test_one_bad_record_costs_only_itself() -> None:
-    decoded = decode(m(), b"{", m(), None, m(score=[1]), m())
+    decoded = decode(m(), b"{", m(), None, m(score=["a"]), m())
     assert [(r.index, r.reason) for r in decoded.rejects] == [(1, R.NOT_JSON), (3, R.EMPTY), (4, R.WRONG_TYPE)]
     assert decoded.batches[0].offsets.tolist() == [0, 2, 5]
     assert accounted(decoded)

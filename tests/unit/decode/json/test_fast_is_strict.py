@@ -45,7 +45,7 @@ times = st.one_of(
         ]
     )
 )
-LISTED = [[], [3, 4], [0.5, -0.0, 1e300], [1.0] * 20, [0] * 17]
+LISTED = [[], [3, 4], [-2.5], [0.5, -0.0, 1e300], [1.0] * 20, [0] * 17]
 some_numbers = st.dictionaries(st.sampled_from(NAMES[:3]), st.sampled_from([1, 2.5, -0.0, None, *LISTED]), max_size=3)
 some_texts = st.dictionaries(
     st.sampled_from(NAMES[3:8]), st.sampled_from(["red", "x" * 300, True, 7, None]), max_size=3
@@ -60,7 +60,7 @@ plausible = st.fixed_dictionaries(
         "time": st.sampled_from([NOW, "2026-11-23T06:00:11.5Z", None]),
         "id": st.sampled_from(["9f", 7, None]),
         "label": st.sampled_from([1, "yes", False, None]),
-        "score": st.sampled_from([0.9, None, {"1": 0.25, "yes": 0.5, "true": 0.75}, {}]),
+        "score": st.sampled_from([0.9, None, {"1": 0.25, "yes": 0.5, "true": 0.75}, {}, [0.5], [0.25, 0.75], []]),
         "latency_seconds": st.sampled_from([0.1, 0, None]),
         "error": st.sampled_from([None, False, True, "", "late", {"code": 1}, 0]),
         "version": st.sampled_from(["7", 7, None]),
@@ -72,11 +72,13 @@ plausible = st.fixed_dictionaries(
 ANYTHING: dict[str, st.SearchStrategy[Any]] = {
     "model": st.one_of(st.sampled_from(MODELS), odd),
     "features": st.one_of(odd, st.dictionaries(st.sampled_from(NAMES), odd, max_size=6)),
-    "prediction": st.one_of(odd, st.lists(numbers, max_size=3), st.just([1.7e308, 1.7e308])),
+    "prediction": st.one_of(odd, st.lists(scalars, max_size=3), st.just([1.7e308, 1.7e308]), st.just([["a"]])),
     "time": st.one_of(times, st.just(NOW + 301)),
     "id": odd,
     "label": odd,
-    "score": st.one_of(odd, st.dictionaries(st.sampled_from(["1", "yes"]), scalars, max_size=2)),
+    "score": st.one_of(
+        odd, st.lists(scalars, max_size=3), st.dictionaries(st.sampled_from(["1", "yes"]), scalars, max_size=2)
+    ),
     "latency_seconds": st.one_of(odd, st.just(-1)),
     "error": odd,
     "version": odd,

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from driftd.config.mapping import MappingSection, mappings_of
@@ -70,7 +71,7 @@ def test_paths_constants_units_and_nested_features_make_an_event() -> None:
         ({"label": {"path": "y", "type": "text"}}, {"y": 7}, {"(label)": "7"}),
         ({"prediction": "p.q[1].r"}, {"p": {"q": [0, {"r": "yes"}]}}, {"(prediction)": "yes"}),
         ({"prediction": '"p.q"."r s"'}, {"p.q": {"r s": 3}}, {"(prediction)": 3.0}),
-        ({"features": {"under": "x[0]", "names": ["a", "b"]}}, {"x": [[1, "DE"], [2]]}, {"a": 1.0, "b": "DE"}),
+        ({"features": {"under": "x[0]", "names": ["a", "b"]}}, {"x": [[1, "DE"]]}, {"a": 1.0, "b": "DE"}),
         ({"features": {"paths": {"a": "x[1].v", "b": "y"}}}, {"x": [{}, {"v": 4}], "y": 5}, {"a": 4.0, "b": 5.0}),
         ({"features": {"under": ".", "ignore": ["host"]}}, {"host": {"n": 1}, "a": {"b": 2}}, {"a.b": 2.0}),
         ({"features": {"under": "x", "paths": {"a": "y"}}}, {"x": {"b": 1}, "y": 2}, {"a": 2.0, "b": 1.0}),
@@ -156,7 +157,7 @@ def test_what_is_flattened_is_bounded() -> None:
         ({}, {"model": "m", "features": [1, 2, 3]}, "wrong_type", "mapping: `features: {under: features, names: [NAME, NAME, ...]}`"),
         ({"features": {"under": "x", "names": ["a"]}}, {"model": "m", "x": [1, 2]}, "wrong_type", "the mapping has 1 name, and the list 2 values"),
         ({}, {"model": "m", "prediction": 1, "cost": {"amount": "1"}}, "wrong_type", ""),
-        ({}, {"model": "m", "prediction": 1, "score": [0.5, 0.5]}, "wrong_type", "mapping: `score: score[0]` takes its first"),
+        ({}, {"model": "m", "prediction": 1, "label": [0.5, 0.5]}, "wrong_type", "mapping: `label: label[0]` takes its first"),
         ({}, {"model": "m", "prediction": 1, "score": ["high"]}, "wrong_type", ""),
         ({}, {"model": "m", "prediction": {"a": {"b": 1}}}, "wrong_type", ""),
         ({}, {"model": "m", "prediction": 1, "time": 1e30}, "bad_time", ""),
@@ -196,8 +197,8 @@ SOUND = {"m": "fraud", "a": {"t": NOW * 1e3}, "req": {"x": 1}, "res": {"k": 1, "
 @pytest.mark.parametrize(
     ("change", "detail", "hint"),
     [
-        ({"res": {"p": "high"}}, 'res.p (score): expected a number or an object of class to probability, got "high"', ""),
-        ({"res": {"p": "0.5"}}, 'res.p (score): expected a number or an object of class to probability, got "0.5"', "mapping: `score: {path: res.p, type: number}` reads numbers that are text"),
+        ({"res": {"p": "high"}}, 'res.p (score): expected a number, an object of class to probability or a list of probabilities, got "high"', ""),
+        ({"res": {"p": "0.5"}}, 'res.p (score): expected a number, an object of class to probability or a list of probabilities, got "0.5"', "mapping: `score: {path: res.p, type: number}` reads numbers that are text"),
         ({"res": {"p": {"yes": "0.5"}}}, 'res.p.yes (score.yes): expected a number, got "0.5"', ""),
         ({"a": {"t": 1788220800000000}}, "a.t (time): expected epoch milliseconds, got 1788220800000000, after the year 2200; it looks like microseconds", "mapping: `time: {path: a.t, unit: us}`"),
         ({"a": {"t": "1.9.2026 10:00"}}, 'a.t (time): expected RFC 3339 with an offset, or epoch milliseconds, got "1.9.2026 10:00"', ""),
@@ -227,14 +228,14 @@ def test_the_event_of_an_array_that_was_refused_has_the_hint() -> None:
 
 def test_the_first_of_each_kind_has_the_hint() -> None:
     late = [{**RECORD, "ts": NOW * 1e6 + 1e9 * i} for i in range(3)]
-    text, listed, framed = {**RECORD, "score": "0.5"}, {**RECORD, "score": [1]}, b"\0\0\0\0\x07abc"
+    text, listed, framed = {**RECORD, "score": "0.5"}, {**RECORD, "label": [1, 2]}, b"\0\0\0\0\x07abc"
     rejects = decode(MAPPING, *late, text, framed, text, listed, late[0], framed, listed).rejects
     assert len(rejects) == 10
     assert {r.index: r.hint for r in rejects if r.hint} == {
         0: "mapping: `time: {path: ts, unit: us}`",
         3: "mapping: `score: {path: score, type: number}` reads numbers that are text",
         4: "framed by a schema registry, schema id 7: mapping.format says what is inside: avro, protobuf or jsonschema",
-        6: "mapping: `score: score[0]` takes its first",
+        6: "mapping: `label: label[0]` takes its first",
     }
 
 
@@ -380,3 +381,46 @@ def test_flattened_names_cannot_multiply_what_a_record_holds() -> None:
     assert mappings.default is not None
     value = json.dumps({"req": {"in": {"k" * 100_000: {f"x{i}": i for i in range(500)}}}}).encode()
     assert len(MappedShape(mappings.default, Limits()).own(value)) < 2 * len(value)
+
+
+ROWS = {"model": {"value": "m"}, "features": {"under": "req.instances[0]", "names": ["a", "b"]}, "prediction": "res.predictions[0]", "id": "id"}  # fmt: skip
+
+
+def of_rows(*rows: list[float], told: Any, **more: Any) -> dict[str, Any]:
+    return {"id": "c1", "req": {"instances": rows}, "res": {"predictions": told}, **more}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"version": {"path": "v", "type": "text"}}, {"time": {"path": "t", "zone": "UTC"}}]
+)
+@pytest.mark.parametrize("known", [False, True])
+def test_a_record_of_several_rows_is_an_event_a_row(more: Any, known: bool) -> None:
+    three = of_rows([1, 2], [3, 4], [5, 6], told=[0.1, 0.2, 0.3])
+    one = of_rows([7, 8], told=[0.4])
+    schema = Schema("m", {"a": Kind.NUMERIC, "b": Kind.NUMERIC}, Kind.NUMERIC)
+    section = MappingSection.model_validate({**ROWS, **more})
+    limits = Limits(mappings=mappings_of(section), keep_ids=True)
+    decoded = codec_of(limits).decode(records([one, three, [one, three], one]), {"m": schema} if known else {})
+    assert (decoded.received, accounted(decoded)) == (9, True)
+    batch = only(decoded)
+    assert [*batch.columns["a"]] == [7, 1, 3, 5, 7, 1, 3, 5, 7]
+    assert [*batch.columns["b"]] == [8, 2, 4, 6, 8, 2, 4, 6, 8]
+    np.testing.assert_array_equal(batch.prediction, [0.4, 0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4])
+    assert batch.offsets.tolist() == [0, 1, 1, 1, 2, 2, 2, 2, 3]
+    assert [*(batch.ids or ())][:4] == ["c1", "c1/0", "c1/1", "c1/2"]
+
+
+def test_rows_may_be_objects_and_predictions_lie_deeper() -> None:
+    mapping = {"model": {"value": "m"}, "features": "data[0]", "prediction": "out[0].ndarray[0][1]"}
+    record = {"data": [{"a": 1}, {"a": 2}], "out": [{"ndarray": [[0.9, 0.1], [0.2, 0.8]]}]}
+    batch = only(decode(mapping, record))
+    assert ([*batch.columns["a"]], batch.prediction) == ([1.0, 2.0], [0.1, 0.8])
+
+
+@pytest.mark.parametrize("told", [[0.1], [0.1, 0.2, 0.3], [], None, 0.5])
+def test_rows_without_an_answer_each_are_refused(told: Any) -> None:
+    decoded = decode(ROWS, of_rows([1, 2], [3, 4], told=told))
+    reject = refused(decoded)
+    assert reject.reason is RejectReason.ROWS_DIFFER
+    assert "2 rows of features" in reject.detail
+    assert accounted(decoded)
