@@ -201,11 +201,11 @@ def _envelope_in(record: Mapping[str, Any]) -> str | None:
 
 
 def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
-    """The shallowest path whose last name says that it is the field, and whose value may be one."""
+    """The shallowest path whose last name says that it is the field, if possible to the letter, and whose value fits."""
     own = "latency_seconds" if key == "latency" else key
     used = [*_used(found.mapping)]
     for name in (own, *NAMES[key]):
-        for path, value in values_at.items():
+        for path, value in sorted(values_at.items(), key=lambda one: (len(one[0]), one[0][-1] != name)):
             if plain(str(path[-1])) != plain(name) or any(path[: len(other)] == other[: len(path)] for other in used):
                 continue
             at, inner = _unwrapped(path, value)
