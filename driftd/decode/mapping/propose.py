@@ -201,7 +201,7 @@ def _envelope_in(record: Mapping[str, Any]) -> str | None:
 
 
 def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
-    """The shallowest path whose last name says that it is the field, if possible to the letter, and whose value fits."""
+    """The shallowest path whose last name says that it is the field, best to the letter, and whose value fits."""
     own = "latency_seconds" if key == "latency" else key
     used = [*_used(found.mapping)]
     for name in (own, *NAMES[key]):
