@@ -261,6 +261,34 @@ def test_groups_that_use_the_same_topics_leave_each_other_alone_and_other_partit
     assert "models would have other owners" in moved.log
 
 
+def test_a_member_whose_panes_have_another_length_than_those_of_its_group_does_not_begin(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    """The numbers of panes would mean other times: with longer panes the next one is due in decades."""
+    topic = kafka.create_topic("shared", 2)
+    topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
+    kafka.produce(topic, [event for part in events() for event in part[:50]])
+    wanted = settings(kafka, topic, "a", {"enabled": True, **shared}) | {"windows": {"pane_seconds": 5}}
+    member = DriftdProcess(tmp_path / "a", wanted)
+    longer = {**settings(kafka, topic, "b", {"enabled": True, **shared}), "windows": {"pane_seconds": 10}}
+    other = DriftdProcess(tmp_path / "b", longer)
+    daemons += [member, other]
+    member.start()
+    member.wait_received(50 * PARTITIONS)
+    other.start()
+    assert other.exit_code() == 4
+    assert "windows.pane_seconds is 10 here, and 5 in what group" in other.log
+    assert member.terminate() == 0
+    member.configure(wanted | {"windows": {"pane_seconds": 10}})
+    member.start()
+    assert member.exit_code() == 4
+    member.configure(wanted)
+    member.start()
+    member.wait_received(50 * PARTITIONS)
+    assert member.terminate() == 0
+
+
 def test_topics_that_are_missing_are_named_with_what_creates_them_and_a_reload_is_refused_in_words(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:
