@@ -100,7 +100,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 
     settings = kafka_settings(loaded.settings)
     try:
-        report = check_topics(settings, writes(loaded.settings))
+        report = check_topics(settings, writes(loaded.settings), _policies(loaded.settings))
     except SourceError as e:
         return {"server": ", ".join(settings.bootstrap_servers), "topics": [], "problems": [str(e)]}
     return {
@@ -121,6 +121,16 @@ def writes(settings: Settings) -> dict[str, str]:
     if members.enabled:
         wanted |= {members.panes_topic: "panes", members.plans_topic: "plans", members.state_topic: "state"}
     return {topic: what for topic, what in wanted.items() if topic is not None}
+
+
+def _policies(settings: Settings) -> dict[str, str]:
+    """How the topics that members share are to be kept."""
+    from driftd.wiring.exchange import policies  # noqa: PLC0415
+
+    members = settings.members
+    if not members.enabled:
+        return {}
+    return policies(members.panes_topic, members.plans_topic, members.state_topic)
 
 
 def state(settings: Settings) -> dict[str, Any]:

@@ -11,7 +11,26 @@ from urllib.parse import urlsplit
 
 from driftd.core.act import MOST_NAME
 
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+FORWARDED: Final = (
+    *(
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+    ),
+    *(
+        "X-Forwarded-Server",
+        "X-Original-Forwarded-For",
+        "X-Original-URI",
+        "X-Real-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+    ),
+    *("True-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP", "X-Envoy-External-Address", "X-Request-Start", "Via"),
+)
+"""What proxies add. nginx adds nothing unless it is told, but speaks HTTP/1.0 then, as no browser and no curl does."""
 
 
 def refused_host(headers: Message, hosts: Collection[str], *, loopback: bool) -> str:
@@ -44,7 +63,7 @@ LOCAL: Final = "local"
 """What a client on this machine is called that nobody asked for a login."""
 
 
-def known_as(connection: object, client: str, headers: Message, *, user: str) -> str:
+def known_as(connection: object, client: str, headers: Message, *, user: str, version: str = "HTTP/1.1") -> str:
     """The client's name: that of the ``user`` whose password was asked for, that of its certificate, or LOCAL; "" where
     it has not logged in and is not on this machine.
 
@@ -54,7 +73,8 @@ def known_as(connection: object, client: str, headers: Message, *, user: str) ->
     name = user or (_subject(certificate) if certificate else "")
     if name:
         return name[:MOST_NAME] if name.isprintable() else ascii(name)[1:-1][:MOST_NAME]
-    return LOCAL if is_loopback(client) and not any(name in headers for name in FORWARDED) else ""
+    forwarded = version != "HTTP/1.1" or any(name in headers for name in FORWARDED)
+    return LOCAL if is_loopback(client) and not forwarded else ""
 
 
 def _subject(certificate: Mapping[str, Any]) -> str:

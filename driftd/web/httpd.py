@@ -317,7 +317,9 @@ class Handler(BaseHTTPRequestHandler):
         if not _LENGTH.fullmatch(length) or int(length) > route.most_bytes:
             text = f"a body of more than {route.most_bytes} bytes\n".encode()
             return Answer(text, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        self.server.slots.wait_for_body(self.request)
         self.body, self._unread = self.rfile.read(int(length)), 0
+        self.server.slots.work(self.request)
         if len(self.body) < int(length):
             raise ConnectionAbortedError("the client went away before it had sent all")
         return None
@@ -326,7 +328,7 @@ class Handler(BaseHTTPRequestHandler):
         """By which name the client is known; "" where it may not change anything."""
         user = user_of(self.headers["Authorization"]) if self.web.passwords is not None else ""
         client = str(self.client_address[0])
-        return guard.known_as(self.request, client, self.headers, user=user)
+        return guard.known_as(self.request, client, self.headers, user=user, version=self.request_version)
 
     def _send(self, answer: Answer) -> None:
         self.server.answered(self.address, answer.status)

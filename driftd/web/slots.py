@@ -74,6 +74,11 @@ class Slots:
         with self._changed:
             self._held[connection].stage = _Stage.WORK
 
+    def wait_for_body(self, connection: socket.socket) -> None:
+        """The client has the word again: what it sends is awaited until the deadline of a request."""
+        with self._changed:
+            self._held[connection].stage = _Stage.REQUEST
+
     def wait_for_client(self, connection: socket.socket) -> None:
         """From now on the answer is being sent."""
         with self._changed:

@@ -180,6 +180,13 @@ def answers_about(model: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if mine.fullmatch(name.partition("\0")[2])]
 
 
+def policies(panes: str, plans: str, state: str) -> dict[str, str]:
+    """The cleanup.policy of each topic. Panes have no keys, and brokers refuse these in a topic that is compacted; a
+    plan and a state count until there is another, however old they are.
+    """
+    return {panes: "delete", plans: "compact", state: "compact"}
+
+
 @dataclass(slots=True)
 class KafkaExchange:
     """Panes, plans and state of a group, each a topic."""
@@ -222,7 +229,8 @@ class KafkaExchange:
         """Each topic is read and written by every member."""
         topics = (self.panes_topic, self.plans_topic, self.state_topic)
         found = dict[str, str]()
-        for one in check_topics(replace(self.settings, topics=topics), dict.fromkeys(topics, "")).topics:
+        settings, kept = replace(self.settings, topics=topics), policies(*topics)
+        for one in check_topics(settings, dict.fromkeys(topics, ""), kept).topics:
             if one.problem:
                 unseen = one.partitions == 0 and "permission" not in one.problem
                 what = f" does not exist; {self._cure(one.name)}" if unseen else f": {one.problem} (docs/members.md)"
@@ -329,9 +337,10 @@ class KafkaExchange:
             sender.close()
 
     def _cure(self, topic: str) -> str:
-        partitions, policy = 1 if topic == self.plans_topic else 12, "compact"
+        partitions = 1 if topic == self.plans_topic else 12
+        policy = policies(self.panes_topic, self.plans_topic, self.state_topic)[topic]
         if topic == self.panes_topic:
-            policy = "delete --config retention.ms=604800000"
+            policy += " --config retention.ms=604800000"
         return (
             f"create it: kafka-topics.sh --create --topic {topic} --partitions {partitions} "
             f"--config cleanup.policy={policy} (docs/members.md)"

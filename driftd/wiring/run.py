@@ -151,6 +151,8 @@ class Reload:
             raise ConfigError("windows.pane_seconds: open panes cannot be cut anew; restart driftd to change it")
         if before.privacy != after.privacy:
             raise ConfigError("privacy: what is counted already was hashed as before; restart driftd to change it")
+        kafka_settings(after)  # what would not start is not taken: a file that is half written, or empty
+        redaction_of(after)
         later = [name for name in FIXED if _fixed(before, name) != _fixed(after, name)]
         pipeline = pipeline_of(after)
         references = references_of(after)

@@ -23,8 +23,10 @@ SESSION_SECONDS = 6.0
 
 def shared(stage: Stage) -> dict[str, Any]:
     """Settings of members that share models, with topics of their own."""
-    counts = {"panes": 6, "plans": 1, "state": 3}
-    return {"enabled": True, **{f"{name}_topic": stage.broker.create_topic(name, n) for name, n in counts.items()}}
+    kept = {"cleanup.policy": "compact"}
+    topics = {"panes": (6, {}), "plans": (1, kept), "state": (3, kept)}
+    made = {f"{name}_topic": stage.broker.create_topic(name, *how) for name, how in topics.items()}
+    return {"enabled": True, **made}
 
 
 def told(group: Sequence[DriftdProcess]) -> dict[str, dict[str, Any]]:

@@ -80,6 +80,12 @@ def test_reload_takes_a_good_configuration_and_refuses_a_bad_one(
     assert "the old configuration keeps running" in text
     assert daemon.value("driftd_config_last_reload_successful") == 0
     assert daemon.get("/-/ready")[0] == 200
+    (tmp_path / "driftd.yaml").write_text(
+        json.dumps({"windows": config["windows"]})
+    )  # cut short, as while it is written
+    code, text = daemon.get("/-/reload", "POST")
+    assert code == 500
+    assert "kafka.bootstrap_servers: not set" in text
     daemon.configure({**config, "alarms": {"false_alarms_per_month": 2}})
     daemon.reload()  # SIGHUP
     daemon.wait(lambda: daemon.value("driftd_config_last_reload_successful") == 1, "the reload to be taken")

@@ -293,6 +293,17 @@ class TestSlowClients:
             assert len(server._server.slots) <= patient.connections
             assert seconds_until_closed(idle[0]) < PATIENT  # long before its own deadline
 
+    def test_who_sends_half_a_body_gives_way_to_who_asks(self, daemon: Daemon) -> None:
+        patient = ServerLimits(request_seconds=10 * PATIENT)
+        with serving(daemon, patient) as server, contextlib.ExitStack() as clients:
+            halves = [clients.enter_context(connected(server)) for _ in range(200)]
+            for s in halves:
+                s.sendall(b"POST /-/reload HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf")
+            assert ask(server, "/-/healthy")[0].status == 200
+            wait_until(lambda: len(server._server.slots) <= patient.connections, "as many as may ask", PATIENT)
+            assert seconds_until_closed(halves[0]) < PATIENT
+            assert daemon.reloads == 0
+
     def test_clients_that_do_not_take_their_answer_give_way_to_who_asks(self, daemon: Daemon) -> None:
         daemon.sink.update(judgement("big", [f"f{i}" for i in range(20_000)]))
         with serving(daemon, ServerLimits(answers=2)) as server, contextlib.ExitStack() as clients:

@@ -305,6 +305,14 @@ class TestReload:
             assert raw(server, b"GET /metrics HTTP/1.1\r\n" + forwarded).startswith(b"HTTP/1.1 200 ")
         assert daemon.reloads == 0
 
+    def test_a_proxy_that_says_nothing_but_speaks_as_nginx_does_makes_nobody_known(self, daemon: Daemon) -> None:
+        with serving(daemon) as server:
+            for body in (b"", b"do=maintenance"):
+                asked = b"POST /-/reload HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+                assert raw(server, asked + body).startswith(b"HTTP/1.1 403 ")
+            assert raw(server, b"GET /metrics HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert daemon.reloads == 0
+
     @pytest.mark.parametrize(
         ("client", "user", "known"),
         [

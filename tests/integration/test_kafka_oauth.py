@@ -184,7 +184,9 @@ def test_all_that_a_daemon_reads_and_writes_outlives_its_sessions_and_loses_noth
     config = settings(secure_kafka, topic)
     config["kafka"] |= written | {"dead_letter_topic": letters, "findings_topic": letters, "session_timeout_seconds": 6}
     if members:
-        shared = {name: secure_kafka.create_topic(name) for name in ("panes_topic", "plans_topic", "state_topic")}
+        shared = {"panes_topic": secure_kafka.create_topic("panes")}
+        for name in ("plans_topic", "state_topic"):
+            shared[name] = secure_kafka.create_topic(name, configs={"cleanup.policy": "compact"})
         config["members"] = {"enabled": True, **shared}
     daemon = started(daemons, tmp_path, config)
     for part in (1, 2, 3):

@@ -34,6 +34,7 @@ FAULT = 12
 PARTITIONS = 4
 MODELS = 2
 SESSION_SECONDS = 6
+KEPT = {"panes": {}, "plans": {"cleanup.policy": "compact"}, "state": {"cleanup.policy": "compact"}}
 NEVER_REACHED = 1e6
 """With a limit records come packed, what members say to each other, too."""
 
@@ -96,7 +97,7 @@ def test_three_members_some_of_them_killed_and_one_asleep_find_what_one_process_
     total = sum(map(len, parts))
     topic = kafka.create_topic("shared", PARTITIONS)
     topics = {"panes_topic": ("panes", 3), "plans_topic": ("plans", 1), "state_topic": ("state", 2)}
-    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
     producer = threading.Thread(target=produce, args=(kafka, topic, parts, 0.4))
     producer.start()
     group = [
@@ -141,7 +142,7 @@ def test_a_broker_that_goes_away_ends_no_member(
     total = sum(map(len, parts))
     topic = own_kafka.create_topic("shared", PARTITIONS)
     topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
-    shared = {name: own_kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    shared = {name: own_kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
     group = [
         DriftdProcess(tmp_path / name, settings(own_kafka, topic, name, {"enabled": True, **shared}))
         for name in ("a", "b")
@@ -168,7 +169,7 @@ def test_members_of_one_host_are_started_again_and_stop_together(
 ) -> None:
     topic = kafka.create_topic("shared", 2)
     topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
-    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
     port = next(port for _ in range(100) if is_free((port := find_free_port()) + 1))
     both = DriftdProcess(tmp_path / "host", settings(kafka, topic, "host", shared), port, ("--members", "2"))
     second = DriftdProcess(tmp_path / "second", {}, port + 1)  # only to ask it
@@ -190,7 +191,7 @@ def test_a_member_that_stops_hands_its_partitions_over_at_once_and_every_event_i
 ) -> None:
     topic = kafka.create_topic("shared", 1)
     topics = {"panes_topic": ("panes", 3), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
-    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
     sent = sorted((event for part in events() for event in part[:200]), key=lambda event: json.loads(event)["time"])
     kafka.produce(topic, sent)
     group = []
@@ -230,7 +231,7 @@ def test_groups_that_use_the_same_topics_leave_each_other_alone_and_other_partit
     parts = events()
     total = sum(map(len, parts))
     topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
-    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
     faulty, healthy = kafka.create_topic("faulty", PARTITIONS), kafka.create_topic("healthy", PARTITIONS)
     produce(kafka, faulty, parts, 0.0)
     fault = BEGIN + FAULT * HOUR
@@ -260,6 +261,34 @@ def test_groups_that_use_the_same_topics_leave_each_other_alone_and_other_partit
     assert "models would have other owners" in moved.log
 
 
+def test_a_member_whose_panes_have_another_length_than_those_of_its_group_does_not_begin(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    """The numbers of panes would mean other times: with longer panes the next one is due in decades."""
+    topic = kafka.create_topic("shared", 2)
+    topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
+    kafka.produce(topic, [event for part in events() for event in part[:50]])
+    wanted = settings(kafka, topic, "a", {"enabled": True, **shared}) | {"windows": {"pane_seconds": 5}}
+    member = DriftdProcess(tmp_path / "a", wanted)
+    longer = {**settings(kafka, topic, "b", {"enabled": True, **shared}), "windows": {"pane_seconds": 10}}
+    other = DriftdProcess(tmp_path / "b", longer)
+    daemons += [member, other]
+    member.start()
+    member.wait_received(50 * PARTITIONS)
+    other.start()
+    assert other.exit_code() == 4
+    assert "windows.pane_seconds is 10 here, and 5 in what group" in other.log
+    assert member.terminate() == 0
+    member.configure(wanted | {"windows": {"pane_seconds": 10}})
+    member.start()
+    assert member.exit_code() == 4
+    member.configure(wanted)
+    member.start()
+    member.wait_received(50 * PARTITIONS)
+    assert member.terminate() == 0
+
+
 def test_topics_that_are_missing_are_named_with_what_creates_them_and_a_reload_is_refused_in_words(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:
@@ -275,8 +304,16 @@ def test_topics_that_are_missing_are_named_with_what_creates_them_and_a_reload_i
         return status == 503 and f"topic '{name}' does not exist" in text and f"--create --topic {name} " in text
 
     member.wait(lambda: names(plans) and names(state), "both topics")
-    kafka.create_named(plans)
-    kafka.create_named(state)
+    kafka.create_named(plans)  # as brokers do it unless they are told
+    kafka.create_named(state, configs=KEPT["state"])
+    member.wait(
+        lambda: f"--entity-name {plans} --add-config cleanup.policy=compact" in member.get("/-/ready")[1], "plans"
+    )
+    assert f"'{state}'" not in member.get("/-/ready")[1]
+    checked = CliRunner().invoke(cli, ["check", "--config", str(member.folder / "driftd.yaml")])
+    assert f"{plans} 1 cleanup.policy is delete; driftd needs compact" in " ".join(checked.stdout.split())
+    assert "cleanup.policy is delete; driftd needs compact" in member.log
+    kafka.configure_topic(plans, KEPT["plans"])
     member.wait_ready()
     assert member.value("driftd_ready") == 1
     asked = member.get("/-/reload", "POST")
@@ -295,7 +332,7 @@ def test_what_one_member_is_asked_is_done_by_the_one_that_judges_the_model(
 ) -> None:
     topic = kafka.create_topic("shared", 1)
     topics = {"panes_topic": ("panes", 6), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
-    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
     names = [f"m{number}" for number in range(6)]
     event = '{"model": "%s", "time": %f, "features": {"x": 1.5}}'
     kafka.produce(topic, [(event % (name, BEGIN + second)).encode() for second in range(20) for name in names])
@@ -373,7 +410,7 @@ def test_a_model_that_any_member_is_asked_to_forget_is_gone_from_all_of_them_and
     """Also over kill -9 of all. The word ``atlantis`` is in the reference and in the plan of the model alone."""
     topic = kafka.create_topic("shared", 2)
     topics = {"panes_topic": ("panes", 6), "plans_topic": ("plans", 2), "state_topic": ("state", 2)}
-    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    shared = {name: kafka.create_topic(prefix, count, KEPT[prefix]) for name, (prefix, count) in topics.items()}
     names = ["gone", *(f"m{number}" for number in range(5))]
 
     def send(begin: float, count: int, models: list[str]) -> None:

@@ -25,7 +25,17 @@ from typing import Any, Final
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ACL, ACLFilter, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+)
 from kafka.errors import TopicAlreadyExistsError
 
 from tests.servers import ROOT, find_free_port, need, spawn
@@ -129,6 +139,10 @@ class Broker:
         with closing(self.admin()) as admin:
             admin.create_topics({topic: options}, wait_for_metadata=True)
         return topic
+
+    def configure_topic(self, topic: str, configs: Mapping[str, str]) -> None:
+        with closing(self.admin()) as admin:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
 
     def add_partitions(self, topic: str, total: int) -> None:
         with closing(self.admin()) as admin:

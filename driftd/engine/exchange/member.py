@@ -23,7 +23,7 @@ from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner,
 from driftd.engine.exchange.messages import Address, Bundle, Forget, Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
-from driftd.engine.exchange.topics import Exchange
+from driftd.engine.exchange.topics import Exchange, Saved
 from driftd.engine.forget import removal
 from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.parts import Known, names_in, shorten, whole
@@ -40,6 +40,8 @@ MOST_WAITING: Final = 40
 """Records of the panes topic that wait for a member before it reads no more events. In a backlog a record has what
 somebody has read in a poll, a few thousand events."""
 MOST_GROUPS: Final = 100
+PANE_SECONDS: Final = "pane_seconds"
+"""Under this name it is saved."""
 TURNS: Final = 2
 """Checkpoints until what was forgotten has left the state topic: two versions of each take turns."""
 SOON_SECONDS: Final = 0.02
@@ -317,12 +319,32 @@ class Member(Daemon):
     def _load(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Checkpoint]:
         """What was saved of the partitions, where something was."""
         names = {at: _owner(at[1]) if at[0] == self.panes_topic else _reader(at) for at in partitions}
-        saved = self.exchange.load(names.values())
+        saved = self.exchange.load({*names.values(), PANE_SECONDS} if names else ())
         found = {at: saved[name] for at, name in names.items() if name in saved}
         cells = {at: whole(decode_checkpoint(one.payload), one.parts.__getitem__)[0] for at, one in found.items()}
         for at, cell in cells.items():
             require_hashing(cell, self.pipeline.hashing, f"state of {at[0]}/{at[1]}")
+            self._require_panes(cell.pane_seconds)
+        if names:
+            self._agree(saved.get(PANE_SECONDS))
         return cells
+
+    def _agree(self, said: Saved | None) -> None:
+        """The panes of all members have one length: their numbers would mean other times."""
+        if said is None:
+            own = b"%.17g" % self.pipeline.monitor.windows.pane_seconds
+            self.exchange.save(PANE_SECONDS, 0, own, {}, ())
+        else:
+            self._require_panes(float(said.payload))
+
+    def _require_panes(self, found: float) -> None:
+        wanted = self.pipeline.monitor.windows.pane_seconds
+        if found != wanted:
+            raise StateError(
+                f"windows.pane_seconds is {wanted:g} here, and {found:g} in what group '{printable(self.group)}' "
+                f"saved: panes cannot be cut anew. Set it to {found:g}, or take another kafka.group_id for all: "
+                "models are then learned anew"
+            )
 
     def _meet(self, sources: Iterable[TopicPartition]) -> None:
         """Tells the owners that the sources have another reader now; what is asked for in the plans topic from here on

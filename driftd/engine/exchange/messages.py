@@ -1,7 +1,7 @@
 """What members tell each other, as bytes: closed panes and rows to the owner of a model, references and streams back.
 
 reader of a partition                                       owner of a model
-    Rows, Panes, Read, HandOver, Resumed, Tried  -- panes topic -->
+    Rows, Panes, Read, HandOver, Resumed, Tried, Unplanned  -- panes topic -->
                                           <-- plans topic --  Plan, Given, Address, Forget
 
 A model is counted by its owner while its bins may change: the readers send rows. When its bins stay the owner sends a
@@ -150,6 +150,19 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Unplanned:
+    """The source's reader begins to send rows of a slice: of its plans it has heard up to ``number``, and none is in
+    force. Who reads begins with all that the plans topic has; so what the owner has handed over by a later plan was
+    handed over by one that is lost.
+    """
+
+    source: TopicPartition
+    epoch: int
+    slice: Slice
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Several messages of a member of ``group`` in one record, each as ``encode`` makes it, in order: a record costs a
     broker and both ends more than what most messages say.
@@ -159,13 +172,13 @@ class Bundle:
     messages: tuple[bytes, ...]
 
 
-ToOwner = Rows | Panes | Read | HandOver | Resumed | Tried
+ToOwner = Rows | Panes | Read | HandOver | Resumed | Tried | Unplanned
 ToReaders = Plan | Given
 ToAll = Address | Forget
 Message = ToOwner | ToReaders | ToAll
 
 _KINDS: Final[tuple[type[Message | Bundle], ...]] = (
-    *(Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address, Forget, Tried),
+    *(Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address, Forget, Tried, Unplanned),
 )
 """By the second byte of a message; new kinds come behind."""
 _CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +11,7 @@ import numpy as np
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.pane import ClosedPanes
 from driftd.core.slice import Slice
+from driftd.core.text import clean
 from driftd.core.window import panes_of
 from driftd.engine.exchange.messages import (
     Forget,
@@ -23,6 +25,7 @@ from driftd.engine.exchange.messages import (
     ToOwner,
     ToReaders,
     Tried,
+    Unplanned,
     number_of,
 )
 from driftd.engine.exchange.reader import Plans, rows_from
@@ -36,6 +39,8 @@ from driftd.ingest.state import PartitionState, Stream
 from driftd.monitor import experiments
 from driftd.monitor.intake import take_in
 from driftd.monitor.state import ModelState
+
+log = logging.getLogger("driftd.daemon")
 
 At = tuple[TopicPartition, Slice]
 
@@ -107,6 +112,8 @@ class Owner:
                 self._hand_over(message)
             case Resumed():
                 self._resumed(message)
+            case Unplanned():
+                self._unplanned(message)
 
     def settle(self) -> Iterator[Outcome]:
         """Judges what all sources have closed."""
@@ -210,7 +217,7 @@ class Owner:
         else:
             self.owned.idle.discard(message.source)
 
-    def _is_stale(self, message: Read | HandOver | Resumed) -> bool:
+    def _is_stale(self, message: Read | HandOver | Resumed | Unplanned) -> bool:
         """Whether the source has got another reader since."""
         return message.epoch < self.owned.epochs.get(message.source, 0)
 
@@ -254,6 +261,19 @@ class Owner:
             self.owned.resumed.add(at)
         elif self.owned.handed.get(at) == message.plan:
             self._go_on(at)
+
+    def _unplanned(self, message: Unplanned) -> None:
+        """Where its plan is lost the slice is counted here again, and planned anew: what its readers had counted and
+        not sent is lost with it.
+        """
+        key, at = message.slice, (message.source, message.slice)
+        number = number_of(self.owned.told.get(key, ""))
+        if self._is_stale(message) or message.number >= number:
+            return
+        if at in self.owned.handed or at in self.owned.asked:
+            log.warning("%s: the plans topic has lost its plan; made anew", clean(key.model))
+            self.owned.told[key] = f"/{number}"
+            self._drop_handing(key)
 
     def _go_on(self, at: At) -> None:
         self.owned.resumed.discard(at)

@@ -24,6 +24,7 @@ from driftd.engine.exchange.messages import (
     ToOwner,
     ToReaders,
     Tried,
+    Unplanned,
     number_of,
 )
 from driftd.engine.pipeline import Pipeline
@@ -60,7 +61,8 @@ class Counting:
 @dataclass(slots=True)
 class Plans:
     """What the owners have said, from the beginning of the plans topic on. ``models`` has the references of the plans:
-    it is the models of every reader's state. ``forgotten``: of a model the number up to which its plans are.
+    it is the models of every reader's state. ``numbers``: of each slice that of the last plan that was heard, also
+    where that says that there is none any more. ``forgotten``: of a model the number up to which its plans are.
     """
 
     pipeline: Pipeline
@@ -68,6 +70,7 @@ class Plans:
     names: dict[Slice, str] = field(default_factory=dict)
     given: dict[tuple[TopicPartition, Slice, str], Given] = field(default_factory=dict)
     forgotten: dict[str, int] = field(default_factory=dict)
+    numbers: dict[Slice, int] = field(default_factory=dict)
 
     def learn(self, message: ToReaders | Forget) -> None:
         if isinstance(message, Forget):
@@ -80,6 +83,7 @@ class Plans:
         if isinstance(message, Given):
             self.given.setdefault((message.source, key, message.plan), message)
             return
+        self.numbers[key] = max(number, self.numbers.get(key, 0))
         name = "" if message.reference is None else message.name
         if self.names.get(key, "") != name:
             self.names[key] = name
@@ -94,6 +98,7 @@ class Plans:
             del self.names[key], self.models[key]
         for at in [(source, k, plan) for source, k, plan in self.given if self._is_old(message, k, plan)]:
             del self.given[at]
+        self.numbers = {k: number for k, number in self.numbers.items() if not k.is_of(message.model)}
         self.pipeline.schemas.forget(message.model)
 
     def _is_old(self, message: Forget, key: Slice, plan: str) -> bool:
@@ -125,6 +130,8 @@ class Reader:
     _told: tuple[int, int | None, bool] | None = None
     _cut: dict[Slice, int] = field(default_factory=dict)
     """The last pane that was taken out of a slice's stream."""
+    _met: set[Slice] = field(default_factory=set)
+    """Slices of which this reader has sent something."""
 
     def __post_init__(self) -> None:
         self.state.models = self.plans.models
@@ -158,6 +165,7 @@ class Reader:
     def forget(self) -> None:
         """Lets go of the models that were forgotten since it last looked: what comes is counted from the first on."""
         for model in self.plans.forgotten_since(self.forgotten):
+            self._met = {key for key in self._met if not key.is_of(model)}
             known = self.partition.streams, self.counting, self._cut
             for key in {k for one in known for k in one if k.is_of(model)}:
                 for one in known:
@@ -175,6 +183,9 @@ class Reader:
             stream.panes, stream.carry = None, None
             stream.sequential.clear()
             now = Counting(Phase.SENDS, name)
+        if not name and key not in self._met:
+            yield Unplanned(self.source, self.epoch, key, self.plans.numbers.get(key, 0))
+        self._met.add(key)
         if now.phase is Phase.SENDS:
             waiting, stream.rows = stream.rows, []
             if waiting:

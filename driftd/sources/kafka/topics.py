@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.consumer import HeartbeatRequest
 from kafka.protocol.metadata import MetadataRequest
 
@@ -15,6 +16,8 @@ from driftd.sources.kafka.settings import KafkaSettings
 
 OPERATIONS_VERSION: Final = 8  # of Metadata: from here on it says which operations are allowed
 WRITE: Final = 4  # its number among the operations
+TOPIC: Final = 2  # its number among what has a configuration
+POLICY: Final = "cleanup.policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,12 @@ class KafkaReport:
         return (*found, self.group_problem) if self.group_problem else tuple(found)
 
 
-def check_topics(settings: KafkaSettings, writes: Mapping[str, str] | None = None) -> KafkaReport:
+def check_topics(
+    settings: KafkaSettings, writes: Mapping[str, str] | None = None, policies: Mapping[str, str] | None = None
+) -> KafkaReport:
     """Knock, log in, and ask for every topic and the group whether we may read, and for each topic of ``writes`` (with
-    what is written there: "findings") whether we may write; changes nothing.
+    what is written there: "findings") whether we may write, and whether those of ``policies`` have these
+    (cleanup.policy); changes nothing.
 
     A broker checks permission before anything else, so a fetch of one byte and the heartbeat of a member that
     does not exist tell. Raises SourceError or SourceRefused where no broker can be asked.
@@ -62,7 +68,11 @@ def check_topics(settings: KafkaSettings, writes: Mapping[str, str] | None = Non
     with Conversation(settings, greeting.server, settings.ssl_context()) as talk:
         talk.introduce()
         read = [topic_report(talk, greeting, topic) for topic in settings.topics]
-        topics = (*read, *written(talk, writes or {}))
+        others = kept_otherwise(talk, policies or {})
+        topics = tuple(
+            replace(one, problem=one.problem or others.get(one.name, ""))
+            for one in (*read, *written(talk, writes or {}))
+        )
         request = HeartbeatRequest(version=0, group_id=settings.group_id, generation_id=-1, member_id="driftd-check")
         denied = talk.ask(request, "Heartbeat").error_code == GROUP_DENIED
     problem = f"no permission to read as group '{settings.group_id}' (needs READ on the group)" if denied else ""
@@ -102,3 +112,30 @@ def written(talk: Conversation, writes: Mapping[str, str]) -> Iterator[TopicRepo
         elif allowed is not None and WRITE not in allowed:
             problem = "no permission to write it (needs WRITE)"
         yield TopicReport(topic.name, len(topic.partitions), problem, writes[topic.name])
+
+
+def kept_otherwise(talk: Conversation, policies: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the cleanup.policy of topics. Brokers tell whoever has DESCRIBE_CONFIGS on a topic; of others
+    nothing is known.
+    """
+    if not policies:
+        return {}
+    kinds = [
+        DescribeConfigsRequest.DescribeConfigsResource(
+            resource_type=TOPIC, resource_name=topic, configuration_keys=[POLICY]
+        )
+        for topic in policies
+    ]
+    request = DescribeConfigsRequest(version=talk.version_of(DescribeConfigsRequest), resources=kinds)
+    seen = {
+        result.resource_name: one.value or ""
+        for result in talk.ask(request, "DescribeConfigs").results
+        for one in result.configs or ()
+        if not result.error_code and one.name == POLICY
+    }
+    return {
+        topic: f"{POLICY} is {seen[topic]}; driftd needs {wanted}: kafka-configs.sh --alter --entity-type "
+        f"topics --entity-name {topic} --add-config {POLICY}={wanted}"
+        for topic, wanted in policies.items()
+        if seen.get(topic, wanted) != wanted
+    }

@@ -176,3 +176,33 @@ def test_lists_are_read_by_members_as_by_one_process() -> None:
     expected = one(learner, parts)
     assert {"e.cell", "e.distance"} & {f.feature for f in expected if f.severity is not None}
     assert [repr(f) for f in group.told] == [repr(f) for f in expected]
+
+
+def test_a_plans_topic_that_lost_everything_hides_no_fault() -> None:
+    """Its retention was over, or somebody made it anew: all members begin again, and readers know no plan."""
+    rows = faulty(5, 0.9, 0.7)
+    parts = by_key(rows, np.random.default_rng(5).integers(0, 3, len(rows)))
+    at = BEGIN + 0.5 * DAY
+    group = Group.of(learner, [part.take(np.flatnonzero(part.times < at)) for part in parts], 2, owners=2)
+    group.run(np.random.default_rng(5), most=150)
+    (before,) = {plan.name for plan in group.planned}
+    for member in group.members:
+        group.save(member)
+    group.plans.clear()
+    group.parts = {("t", k): part for k, part in enumerate(parts)}
+    for place in range(2):
+        group.kill(place)
+    for member in group.members:  # one that took over from one that died had heard the old plan
+        assert member.plans.names in ({}, {Slice("m"): before})
+    group.run(np.random.default_rng(6), most=150, kills=0.05)
+    expected = one(learner, parts)
+    assert len(expected) > 2
+    assert what(group.told) == what(expected)
+    (after,) = {plan.name for plan in group.planned}
+    assert after.rpartition("/")[0] == before.rpartition("/")[0], "nothing is learned anew"
+    counting = [r.counting[Slice("m")].phase for m in group.members for r in m.readers.values()]
+    assert counting == [Phase.COUNTS] * len(parts)
+
+
+def what(findings: list[Finding]) -> list[tuple[object, ...]]:
+    return [(f.model, f.feature, f.kind, f.severity) for f in findings]

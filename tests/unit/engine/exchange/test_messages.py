@@ -26,6 +26,7 @@ from driftd.engine.exchange.messages import (
     Read,
     Resumed,
     Rows,
+    Unplanned,
     bundles,
     decode,
     encode,
@@ -56,7 +57,7 @@ def said() -> list[Message]:
 
 
 def test_every_kind_of_message_comes_back_as_it_was_sent(said: list[Message]) -> None:
-    assert {type(m) for m in said} == {Rows, Panes, Read, HandOver, Resumed, Plan, Given}
+    assert {type(m) for m in said} == {Rows, Panes, Read, HandOver, Resumed, Plan, Given, Unplanned}
     assert all(encode(decode(encode(m))) == encode(m) for m in said)
 
 
