@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +28,14 @@ class Once:
     _unwatched: set[tuple[str, str]] = field(default_factory=set)
     _causes: dict[str, float] = field(default_factory=dict)
     """What kept driftd from something, by when it last did."""
+    _troubles: frozenset[str] = frozenset()
+
+    def troubled(self, troubles: Collection[str]) -> None:
+        """One log line for each trouble that has come since the last call."""
+        for trouble in troubles:
+            if trouble not in self._troubles:
+                log.warning("%s", trouble)
+        self._troubles = frozenset(troubles)
 
     def rejected(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
         """One log line the first time each reason is met; the counters tell the rest."""

@@ -86,7 +86,6 @@ class Reporter:
     state: State | None = None
     once: Once = field(default_factory=Once)
     _unsaved: str = ""
-    _troubles: tuple[str, ...] = ()
     _elsewhere: Mapping[Slice, Counters] = field(default_factory=dict)
     _arrivals: Arrivals = field(default_factory=Arrivals)
     _quiet: Mapping[Slice, Quiet] = field(default_factory=dict)
@@ -131,9 +130,7 @@ class Reporter:
         t.set("driftd_ready", not blind)
         # not in the gauge: its alert silences drift, and that is still watched
         unsaved = (f"nothing is saved: {self._unsaved}",) if self._unsaved else ()
-        for trouble in [one for one in troubles if one not in self._troubles]:
-            log.warning("%s", trouble)
-        self._troubles = tuple(troubles)
+        self.once.troubled(troubles)
         self.not_ready = (*troubles, *blind, *unsaved)
         self.metrics.prune(now)
 
