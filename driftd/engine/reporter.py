@@ -121,11 +121,9 @@ class Reporter:
         t.set("driftd_commit_failures_total", health.commit_failures)
         if health.connected is not self._connected:
             self._connected = health.connected
-            log.log(
-                logging.INFO if health.connected else logging.ERROR,
-                "kafka answers again" if health.connected else "kafka does not answer; nothing is lost",
-                extra={"error": health.last_error},
-            )
+            level = logging.INFO if health.connected else logging.ERROR
+            text = "kafka answers again" if health.connected else "kafka does not answer; nothing is lost"
+            log.log(level, text, extra={"error": health.last_error})
         blind = tuple(_blind(health, assigned=bool(lags)))
         t.set("driftd_ready", not blind)
         # not in the gauge: its alert silences drift, and that is still watched
