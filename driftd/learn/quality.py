@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Role
 from driftd.core.event import Column, EventBatch
+from driftd.core.lists import CLASSES, SHORT
 from driftd.core.quality.calibrated import Calibrated
 from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import MOST_CLASSES, PREFIX, Scoring
@@ -92,12 +93,13 @@ def _scoring(reference: Reference, rows: EventBatch, positive: str | None) -> Sc
     if both.keys() <= {"0", "1"}:  # one of them may not have come yet
         both = Counter({"0": 1, "1": 1}) + both
     kept = sorted(sorted(both), key=lambda text: -both[text])[:MOST_CLASSES]
+    often = set(kept[:SHORT]) if any(name.startswith(CLASSES) for name in rows.fields) else set()
     classes = tuple(sorted(kept, key=_in_order))
     if positive is not None and (named := _text(positive)) in classes:
         place, predicted = classes.index(named), _of_predicted(prediction, rows, classes)
         return Scoring(classes, positive=place, of_predicted=predicted and len(classes) == 2)
     if len(classes) != 2:
-        return Scoring(classes)
+        return Scoring(classes, areas=tuple(place for place, text in enumerate(classes) if text in often))
     predicted = _of_predicted(prediction, rows, classes)
     return Scoring(
         classes, positive=_positive(prediction, rows, classes, seen, predicted=predicted), of_predicted=predicted
