@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from math import frexp, isfinite, ldexp
 from typing import Any, Final
 
@@ -18,7 +19,15 @@ from driftd.core.quality.estimates import histogram_of
 from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import BINS, MOST_CLASSES, PREFIX, Scoring
 from driftd.core.quality.sums import Outcomes, added, merged
-from driftd.core.quality.unlabelled import FALSE_POSITIVE, TRUE_POSITIVE, Estimate, estimate, pooled, spread_out
+from driftd.core.quality.unlabelled import (
+    FALSE_POSITIVE,
+    LEAST_EVENTS,
+    TRUE_POSITIVE,
+    Estimate,
+    estimate,
+    pooled,
+    spread_out,
+)
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.core.values import as_numbers, category, comparable, number_in, present
@@ -80,16 +89,22 @@ def estimate_of(
     reference: Reference, counts: NDArray[np.int64], outcomes_: Outcomes, later: Reference | None = None
 ) -> Estimate | None:
     """How right the model should be in a window with these ``counts`` int64[channels, width] and outcomes. ``later``:
-    the reference of the model's joined labels, which says so where its own has no labels. None where neither has any,
-    of classes with a score.
+    the reference of the model's joined labels, which says so where its own has too few. None where neither has any, of
+    classes with a score.
     """
     if (errors := Expected.of(reference.learned)) is not None:
         return errors.estimate(outcomes_)
     if (classes := Calibrated.of(reference.learned)) is not None:
         return classes.estimate(outcomes_)
     row, table = reference.rows.get(Role.SCORE.value), reference.learned.get(BY_SCORE)
-    if row is None or table is None:
-        return _estimate_of_later(reference, counts, outcomes_, reference if row is None else later)
+    if row is None:
+        return _estimate_of_later(reference, counts, outcomes_, reference)
+    if table is None or table.sum() < LEAST_EVENTS:
+        found = _estimate_of_later(reference, counts, outcomes_, later)
+        if found is not None:
+            return replace(found, later=True)
+    if table is None:
+        return None
     scoring = Scoring.of(reference.learned)
     if scoring is None or table.shape != (counts.shape[1], 4):
         return None

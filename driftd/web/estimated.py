@@ -32,8 +32,8 @@ class EstimatedQuality:
     it meant in the reference, or of numbers by its inputs, if errors are as large where these are alike. ``values`` by
     statistic, empty where it cannot be said. ``outside``: the share of its events of which the reference has no label.
     ``confirmed``: the same of events whose labels have come, in the same window, or in the last one of the joined
-    labels ``learned_from``, where the model's own reference has none ("" where it has); null where there are none.
-    ``contradicted`` by them. ``sentence``: the same for people.
+    labels ``learned_from``, where the model's own reference has too few ("" where it has enough); null where there are
+    none. ``contradicted`` by them. ``sentence``: the same for people.
     """
 
     events: int
@@ -51,22 +51,21 @@ def estimated_of(m: ModelView, snapshot: Snapshot) -> EstimatedQuality | None:
     j = m.judgement
     if j is None:
         return None
-    own = estimate_of(j.reference, j.summary.counts, j.outcomes)
-    later = None if own is not None else _later(m, snapshot)
-    found = own
-    if later is not None and later.judgement is not None:
-        found = estimate_of(j.reference, j.summary.counts, j.outcomes, later.judgement.reference)
+    labels = _labels(m, snapshot)
+    later = None if labels is None or labels.judgement is None else labels.judgement.reference
+    found = estimate_of(j.reference, j.summary.counts, j.outcomes, later)
     if found is None:
         return None
-    values, confirmed = _values(found), _confirmed(m if later is None else later)
+    taught = labels if found.later else None
+    values, confirmed, name = _values(found), _confirmed(taught or m), "" if taught is None else taught.name
     return EstimatedQuality(
         found.events, found.outside, values, confirmed is not None and confirmed.contradicted,
-        _estimated(found, values, confirmed, "" if later is None else later.name),
-        "inputs" if found.statistics[0] == "mae" else "scores", "" if later is None else later.name, confirmed,
+        _estimated(found, values, confirmed, name), "inputs" if found.statistics[0] == "mae" else "scores", name,
+        confirmed,
     )  # fmt: skip
 
 
-def _later(m: ModelView, snapshot: Snapshot) -> ModelView | None:
+def _labels(m: ModelView, snapshot: Snapshot) -> ModelView | None:
     """The joined labels of the model."""
     name = Slice(m.name).labels.model
     return next((other for other in snapshot.models if other.name == name != m.name), None)

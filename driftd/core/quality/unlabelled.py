@@ -44,13 +44,15 @@ _POINT: Final = 1e-9
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """``values`` float64[statistics, 3] with the interval of the first; ``outside``: the share of events that lie where
-    the reference has no label: they are left out.
+    the reference has no label: they are left out. ``later``: it was learned from joined labels, as the model's own
+    reference has not enough.
     """
 
     events: int
     values: Floats
     outside: float
     statistics: tuple[str, ...] = STATISTICS
+    later: bool = False
 
     @property
     def known(self) -> bool:

@@ -161,7 +161,14 @@ def test_a_models_own_labels_come_first(rng: np.random.Generator) -> None:
     later = build(rows("m/labels", score, (score < 0.5).astype(float)), Learning())
     found = told(own, later, rows("m", score, None))
     assert found is not None
-    assert found.values[0, 0] == 1.0
+    assert (found.values[0, 0], found.later) == (1.0, False)
+    few = np.where(np.arange(2000) < 400, (score >= 0.5).astype(float), np.nan)
+    sparse = build(rows("m", score, few), Learning())
+    unsure, sure = told(sparse, None, rows("m", score, None)), told(sparse, later, rows("m", score, None))
+    assert unsure is not None
+    assert not unsure.known
+    assert sure is not None
+    assert (sure.values[0, 0], sure.later) == (0.0, True)
 
 
 def test_a_bin_of_the_channel_is_spread_as_labels_are_in_it() -> None:

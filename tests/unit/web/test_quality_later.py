@@ -12,16 +12,19 @@ import pytest
 
 from driftd.cli.ask import model_lines
 from driftd.core.event import Decoded, EventBatch, LabelBatch
+from driftd.core.lists import CLASSES
 from driftd.core.slice import Slice
 from driftd.engine.state import State
 from driftd.ingest.outcomes.join import Joining
+from driftd.learn.build import Learning
 from driftd.metrics.series import MetricsSink
+from driftd.monitor.settings import ModelSettings
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import openapi
 from driftd.web.quality_card import spelled
 from driftd.web.site import answer, request_of
 from tests.stage.snapshot import snapshot
-from tests.unit.core.make import WINDOWS, frozen, pipeline, thawed
+from tests.unit.core.make import WINDOWS, choose, frozen, pipeline_of, thawed
 from tests.unit.web.test_site import said
 
 N, RATE, DELAY, LEARN = 5000, 5.0, 60.0, 1000
@@ -43,7 +46,7 @@ def sent(rng: np.random.Generator, wrong_from: int = N) -> tuple[EventBatch, Lab
 
 def read(rows: EventBatch, later: LabelBatch) -> dict[str, ModelView]:
     """With a restart on the way."""
-    p = pipeline(learn_events=LEARN, windows=replace(WINDOWS, min_events=600))
+    p = pipeline_of(ModelSettings(choose, Learning(), learn_events=LEARN), replace(WINDOWS, min_events=600))
     p.labels, p.most_slices = Joining(3600.0, 100_000, always=True), 10
     state, b = State(), 0
     for source in (("predictions", 0), ("labels", 0)):
@@ -106,6 +109,28 @@ def test_labels_that_mean_something_else_contradict_the_estimate(rng: np.random.
     assert found["contradicted"]
     assert found["confirmed"]["contradicted"]
     assert found["sentence"].endswith(": scores mean something else now.")
+
+
+def test_of_several_classes_joined_labels_have_areas_and_the_model_an_accuracy(rng: np.random.Generator) -> None:
+    """Three probabilities, uniform: the largest is 11/18 in the mean, and less from ``HARD`` on."""
+    rows, later = sent(rng)
+    p, names = rng.dirichlet([1.0, 1.0, 1.0], N), np.array(["bird", "cat", "dog"])
+    p[HARD:] = rng.dirichlet([4.0, 4.0, 4.0], N - HARD)
+    label = (rng.random(N)[:, None] > p.cumsum(axis=1)).sum(axis=1).clip(0, 2)
+    fields: dict[str, Any] = {"prediction": names[p.argmax(axis=1)].tolist(), "score": p.max(axis=1)}
+    fields |= {f"{CLASSES}{name}": p[:, i] for i, name in enumerate(names)}
+    views = read(replace(rows, fields=fields), replace(later, labels=names[label[:HARD]].tolist()))
+    known = snapshot(models=tuple(views.values()), findings=[])
+    found, part = body_of(known, "fraud")["estimated"], body_of(known, "fraud/labels")
+    assert found["learned_from"] == "fraud/labels"
+    assert found["values"].keys() == {"accuracy"}
+    right = p[HARD + 700 :].max(axis=1).mean()
+    assert found["values"]["accuracy"]["low"] < right < found["values"]["accuracy"]["high"] < 11 / 18
+    areas = next(line for line in part["quality"]["lines"] if line["statistic"] == "auc_macro")["values"]
+    pairs = [(p[:HARD, k][label[:HARD] == k][:, None] - p[:HARD, k][label[:HARD] != k]) for k in range(3)]
+    truth = float(np.mean([np.mean(x > 0) for x in pairs]))
+    assert areas["window"]["low"] < truth < areas["window"]["high"]
+    assert areas["since"]["value"] == pytest.approx(truth, abs=0.02)
 
 
 def test_metrics_have_it_once_the_labels_are_known(rng: np.random.Generator) -> None:
