@@ -198,7 +198,7 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _quality(body["quality"], now)
     if body["estimated"] is not None:
         by, said = body["estimated"]["by"], body["estimated"]["sentence"].replace(NBSP, " ")
-        yield f"By its {by} alone, the last window: {clean(said, 200)}"
+        yield f"By its {by} alone, the last window: {clean(said, 400)}"
     yield from _cost(body["cost"])
     yield from _where(changed[0] if changed else None)
 

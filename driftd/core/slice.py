@@ -74,6 +74,14 @@ class Slice:
         return Slice(self.whole).whole if self.within else self.whole
 
     @property
+    def labels(self) -> Slice:
+        """Its joined labels, of a segment those of the same one; itself where it is joined labels."""
+        if self.joined:
+            return self
+        labels = Slice.of_labels(self.whole)
+        return Slice.of_segment(labels.model, self.within) if self.within else labels
+
+    @property
     def joined(self) -> bool:
         """Whether its events are labels that were joined, or those of a segment: their time is apart."""
         return self.part in PARTS or (self.within != "" and Slice(self.whole).part in PARTS)

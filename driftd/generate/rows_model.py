@@ -215,7 +215,7 @@ def performance() -> Iterator[Panel]:
         return f'max by (statistic) (driftd_model_quality{ending}{{model="$model", statistic=~"{names}"}})'
 
     shares, losses, numbers = (
-        "accuracy|precision|recall|f1|auc|average_precision",
+        "accuracy|precision|recall|f1|auc|auc_macro|average_precision",
         "log_loss|brier|calibration_error",
         ("mae|rmse|bias"),
     )

@@ -17,6 +17,7 @@ from driftd.core.quality.scoring import (
     CALIBRATION_BINS,
     CLIPPED,
     CONFUSION,
+    EDGES,
     EVENTS,
     FAR,
     LEAST_PROBABILITY,
@@ -162,6 +163,9 @@ def _classes(
         likely = mine[np.arange(len(at)), truth[at]]
         brier = (mine**2).sum(axis=1) - likely**2 + (1 - likely) ** 2
         yield at, np.full(len(at), scoring.weighed), np.ones(len(at), np.int64)
+        for place, code in enumerate(scoring.areas):
+            column = scoring.chances + len(EDGES) * (2 * place + (truth[at] == code))
+            yield at, column + np.searchsorted(EDGES, mine[:, code], side="right") - 1, np.ones(len(at), np.int64)
     else:
         return
     loss = -np.log(np.clip(likely, LEAST_PROBABILITY, 1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from math import frexp, isfinite, ldexp
 from typing import Any, Final
 
@@ -12,19 +13,31 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Role
 from driftd.core.event import Column, EventBatch
+from driftd.core.lists import CLASSES, SHORT
 from driftd.core.quality.calibrated import Calibrated
+from driftd.core.quality.estimates import histogram_of
 from driftd.core.quality.expected import Expected
-from driftd.core.quality.scoring import MOST_CLASSES, PREFIX, Scoring
-from driftd.core.quality.sums import Outcomes, added
-from driftd.core.quality.unlabelled import FALSE_POSITIVE, TRUE_POSITIVE, Estimate, estimate
+from driftd.core.quality.scoring import BINS, MOST_CLASSES, PREFIX, Scoring
+from driftd.core.quality.sums import Outcomes, added, merged
+from driftd.core.quality.unlabelled import (
+    FALSE_POSITIVE,
+    LEAST_EVENTS,
+    TRUE_POSITIVE,
+    Estimate,
+    estimate,
+    pooled,
+    spread_out,
+)
 from driftd.core.reference import Reference
-from driftd.core.summary import MISSING
+from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.core.values import as_numbers, category, comparable, number_in, present
 from driftd.ingest.quality import codes_of, outcomes
 from driftd.learn import calibrated, expected
 
 BY_SCORE: Final = f"{PREFIX}by_score"
 """In ``Reference.learned``: int64[width, 4], by the columns of the score's counts."""
+BY_CHANCE: Final = f"{PREFIX}by_chance"
+"""The same of labels that came later: int64[BINS, 4], by scores in bins of equal width."""
 NEAR: Final = 4.0
 """Scales between the means about which labels are summed. Derived: at most two standard deviations off, R2 loses one
 digit of twelve."""
@@ -47,38 +60,84 @@ def table(reference: Reference, rows: EventBatch, positive: str | None) -> Mappi
 
 
 def _by_score(reference: Reference, scoring: Scoring, rows: EventBatch) -> Mapping[str, NDArray[Any]]:
-    """What the labels said of the events in each bin of the score (core.quality.unlabelled)."""
-    row = reference.rows.get(Role.SCORE.value)
-    if scoring.numbers or row is None or rows.score is None or rows.label is None or rows.prediction is None:
+    """What the labels said of the events in each bin of the score (core.quality.unlabelled): of those that the channel
+    has, and of equal ones where scores are no channel, since these are labels that came later.
+    """
+    if scoring.numbers or rows.score is None or rows.label is None or rows.prediction is None:
         return {}
     prediction, label = codes_of(scoring, comparable(rows.prediction)), codes_of(scoring, comparable(rows.label))
-    here = np.flatnonzero((prediction >= 0) & (label >= 0) & (prediction < len(scoring.classes)))
-    if not len(here):
+    score, row = as_numbers(rows.score), reference.rows.get(Role.SCORE.value)
+    here = (prediction >= 0) & (label >= 0) & (prediction < len(scoring.classes))
+    if row is None:
+        here &= (score >= 0) & (score <= 1)
+    if not here.any():
         return {}
-    prediction, label = prediction[here], label[here]
+    prediction, label, score = prediction[here], label[here], score[here]
     if scoring.positive < 0:
         kind = np.where(prediction == label, TRUE_POSITIVE, FALSE_POSITIVE)
     else:
         kind = 2 * (label == scoring.positive) + (prediction == scoring.positive)
-    bins = reference.bins[row].place(as_numbers(rows.score)[here])
-    counts = np.bincount(bins * 4 + kind, minlength=reference.width * 4).reshape(-1, 4)
-    return {BY_SCORE: counts.astype(np.int64)}
+    if row is None:
+        name, width, bins = BY_CHANCE, BINS, np.minimum((score * BINS).astype(np.intp), BINS - 1)
+    else:
+        name, width, bins = BY_SCORE, reference.width, reference.bins[row].place(score)
+    counts = np.bincount(bins * 4 + kind, minlength=width * 4).reshape(-1, 4)
+    return {name: counts.astype(np.int64)}
 
 
-def estimate_of(reference: Reference, counts: NDArray[np.int64], outcomes_: Outcomes) -> Estimate | None:
-    """How right the model should be in a window with these ``counts`` int64[channels, width] and outcomes; None where
-    the reference has no labels, of classes with a score.
+def estimate_of(
+    reference: Reference, counts: NDArray[np.int64], outcomes_: Outcomes, later: Reference | None = None
+) -> Estimate | None:
+    """How right the model should be in a window with these ``counts`` int64[channels, width] and outcomes. ``later``:
+    the reference of the model's joined labels, which says so where its own has too few. None where neither has any, of
+    classes with a score.
     """
     if (errors := Expected.of(reference.learned)) is not None:
         return errors.estimate(outcomes_)
     if (classes := Calibrated.of(reference.learned)) is not None:
         return classes.estimate(outcomes_)
     row, table = reference.rows.get(Role.SCORE.value), reference.learned.get(BY_SCORE)
+    if row is None:
+        return _estimate_of_later(reference, counts, outcomes_, reference)
+    if table is None or table.sum() < LEAST_EVENTS:
+        found = _estimate_of_later(reference, counts, outcomes_, later)
+        if found is not None:
+            return replace(found, later=True)
+    if table is None:
+        return None
     scoring = Scoring.of(reference.learned)
-    if row is None or table is None or scoring is None or table.shape != (counts.shape[1], 4):
+    if scoring is None or table.shape != (counts.shape[1], 4):
         return None
     here = np.arange(len(table)) != MISSING
     return estimate(table * here[:, None], counts[row] * here, scoring.positive >= 0)
+
+
+def _estimate_of_later(
+    reference: Reference, counts: NDArray[np.int64], outcomes_: Outcomes, later: Reference | None
+) -> Estimate | None:
+    """By what ``later`` has learned: of a model, or of the joined labels themselves."""
+    table = None if later is None else later.learned.get(BY_CHANCE)
+    scoring = None if later is None else Scoring.of(later.learned)
+    row = reference.rows.get(Role.SCORE.value)
+    if table is None or scoring is None or table.shape != (BINS, 4) or not (row is None or reference.numeric[row]):
+        return None
+    if row is None:
+        scores = np.append(_scored(scoring, outcomes_), 0)
+    else:
+        bins = reference.bins[row]
+        mine = counts[row, FIRST_VALUE : bins.used]
+        scores = spread_out(mine, bins.edges, bins.discrete, table.sum(axis=1))
+    return estimate(*pooled(table, scores), scoring.positive >= 0)
+
+
+def _scored(scoring: Scoring, outcomes_: Outcomes) -> NDArray[np.int64]:
+    """int64[BINS]: pairs by their score as it came."""
+    own = [*scoring.own(outcomes_).values()]
+    both = histogram_of(scoring, merged(own).whole) if own else np.zeros((2, BINS), np.int64)
+    scores: NDArray[np.int64] = both[0] + both[1]
+    if scoring.of_predicted and scoring.positive >= 0:  # they are of the positive class there
+        scores = np.where(np.arange(BINS) >= BINS // 2, scores + scores[::-1], 0)
+    return scores
 
 
 def _scoring(reference: Reference, rows: EventBatch, positive: str | None) -> Scoring | None:
@@ -92,12 +151,13 @@ def _scoring(reference: Reference, rows: EventBatch, positive: str | None) -> Sc
     if both.keys() <= {"0", "1"}:  # one of them may not have come yet
         both = Counter({"0": 1, "1": 1}) + both
     kept = sorted(sorted(both), key=lambda text: -both[text])[:MOST_CLASSES]
+    often = set(kept[:SHORT]) if any(name.startswith(CLASSES) for name in rows.fields) else set()
     classes = tuple(sorted(kept, key=_in_order))
     if positive is not None and (named := _text(positive)) in classes:
         place, predicted = classes.index(named), _of_predicted(prediction, rows, classes)
         return Scoring(classes, positive=place, of_predicted=predicted and len(classes) == 2)
     if len(classes) != 2:
-        return Scoring(classes)
+        return Scoring(classes, areas=tuple(place for place, text in enumerate(classes) if text in often))
     predicted = _of_predicted(prediction, rows, classes)
     return Scoring(
         classes, positive=_positive(prediction, rows, classes, seen, predicted=predicted), of_predicted=predicted

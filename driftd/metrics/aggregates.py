@@ -18,6 +18,7 @@ from driftd.core.objective import USUAL, Objective
 from driftd.core.quality.estimates import estimates, events, statistics
 from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import merged
+from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
@@ -137,11 +138,11 @@ def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
             yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
 
 
-def quality_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
+def quality_lines(j: Judgement, later: Reference | None = None) -> Iterator[tuple[str, bytes]]:
     """How right the model was in the window, and in the reference; nothing where the window has no labels. And how
-    right it should be by its scores.
+    right it should be by its scores. ``later``: the reference of its joined labels.
     """
-    yield from _estimate_lines(j)
+    yield from _estimate_lines(j, later)
     scoring = Scoring.of(j.reference.learned) if j.outcomes else None
     own = [] if scoring is None else [*scoring.own(j.outcomes).values()]
     if scoring is None or not own:
@@ -160,8 +161,8 @@ def quality_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
                     yield name, sample(name, me | {"statistic": statistic.name}, float(f"{value:.6g}"))
 
 
-def _estimate_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
-    found = estimate_of(j.reference, j.summary.counts, j.outcomes)
+def _estimate_lines(j: Judgement, later: Reference | None) -> Iterator[tuple[str, bytes]]:
+    found = estimate_of(j.reference, j.summary.counts, j.outcomes, later)
     if found is not None:
         for column, ending in enumerate(("", "_lower", "_upper")):
             name = f"driftd_model_quality_estimate{ending}"

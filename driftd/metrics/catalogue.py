@@ -261,7 +261,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_model_quality_estimate",
             "",
             "How right the model should be in the last judged window without labels: by its scores accuracy, "
-            "precision, recall and f1 (_macro of several classes), of numbers by its inputs mae and rmse.",
+            "precision, recall and f1 (_macro of several classes), of numbers by its inputs mae and rmse. Where labels "
+            "come later it is learned from those that came.",
             _QUALITY,
         ),
         gauge("driftd_model_quality_estimate_lower", "", "Lower end of its interval at 95 %: accuracy, mae.", _QUALITY),

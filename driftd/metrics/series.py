@@ -152,7 +152,9 @@ class MetricsSink:
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
         model.cover, model.ringing = cover, ringing
-        every = (*window_lines(judgement), *quality_lines(judgement), *promise_lines(judgement, cover))
+        labels = self._models.get(Slice(judgement.model).labels.model)
+        later = None if labels is None or labels.judgement is None else labels.judgement.reference
+        every = (*window_lines(judgement), *quality_lines(judgement, later), *promise_lines(judgement, cover))
         model.window = _collect(every if ringing is None else ())
         needs = [(family, int(shown.sum())) for family, _, _, shown, _ in self._columns(model, judgement)]
         model.wanted = sum(n for _, n in needs)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.quality.estimates import estimates, events, statistics
+from driftd.core.quality.estimates import OF_NUMBERS, estimates, events, statistics
 from driftd.core.quality.scoring import OTHER, Scoring
 from driftd.core.quality.sums import Outcomes, SparseSums, at, merged
 from driftd.core.units import DAY_SECONDS
@@ -53,13 +53,25 @@ class History:
         dense = sums.dense(rows)
         return cls(rows, events(scoring, dense), estimates(scoring, dense).astype(np.float32))
 
+    @property
+    def of_numbers(self) -> bool:
+        return int(self.values.shape[1]) == len(OF_NUMBERS)
+
+    def widened(self, width: int) -> History:
+        """With as many statistics: an older driftd wrote the first ones, and the others are not known."""
+        missing = width - self.values.shape[1]
+        if missing <= 0:
+            return self
+        return replace(self, values=np.pad(self.values, ((0, 0), (0, missing), (0, 0)), constant_values=np.nan))
+
     def then(self, later: History, most: int) -> History:
         """And the later ones, the last ``most`` numbers of all. One that comes twice is as it came last."""
+        values = self.widened(later.values.shape[1]).values
         if not len(later.numbers):
-            return self
+            return replace(self, values=values)
         low, high = int(later.numbers[-1]) - most, int(later.numbers[0])
         mine = (self.numbers > low) & (self.numbers < high)
-        pairs = ((self.numbers, later.numbers), (self.events, later.events), (self.values, later.values))
+        pairs = ((self.numbers, later.numbers), (self.events, later.events), (values, later.values))
         numbers, counts, values = (np.concatenate([old[mine], new[later.numbers > low]]) for old, new in pairs)
         return History(numbers, counts, values)
 
@@ -165,7 +177,7 @@ def taken(
         return before
     if before is None or before.scheme != scoring.id:
         anew = Quality.start(scoring, first)
-        if before is not None and before.past.by_day.values.shape[1:] == anew.past.by_day.values.shape[1:]:
+        if before is not None and before.past.by_day.of_numbers == scoring.numbers:
             anew = replace(anew, past=replace(anew.past, by_hour=before.past.by_hour, by_day=before.past.by_day))
         before = anew
     return before.take(scoring, outcomes, seconds)

@@ -112,8 +112,8 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
     channels, objectives = channel_lines(m, snapshot, opened), objective_lines(m, snapshot)
     line, window = whole_line(m, snapshot, opened), None if j is None else _window(j)
     return Model(
-        snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m), estimated_of(m),
-        cost_of(m), segment_lines(m, snapshot, opened),
+        snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m),
+        estimated_of(m, snapshot), cost_of(m), segment_lines(m, snapshot, opened),
     )  # fmt: skip
 
 

@@ -38,9 +38,9 @@ class Fleet:
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model with its channels, largest change first; ``window``: the last that was judged; ``quality``: how right it
-    is, null without labels; ``estimated``: how right it should be, null where the reference has no labels with a score;
-    ``cost``: what it has cost, null where no event says. ``segments``: parts of its traffic that are watched by
-    themselves, largest change first.
+    is, null without labels; ``estimated``: how right it should be, null where neither the reference nor that of its
+    joined labels has labels with a score; ``cost``: what it has cost, null where no event says. ``segments``: parts of
+    its traffic that are watched by themselves, largest change first.
     """
 
     time: float

@@ -11,9 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.quality.confusion import of_classes
-from driftd.core.quality.estimates import Statistic, clipped, confusion_of, estimates, events, histogram_of, statistics
-from driftd.core.quality.scores import tie_bound
-from driftd.core.quality.scoring import BAD_SCORE, OTHER, Scoring
+from driftd.core.quality.estimates import (
+    Statistic,
+    chances_of,
+    clipped,
+    confusion_of,
+    estimates,
+    events,
+    histogram_of,
+    statistics,
+)
+from driftd.core.quality.scores import mean_tie_bound, tie_bound
+from driftd.core.quality.scoring import BAD_SCORE, EDGES, OTHER, Scoring
 from driftd.core.quality.sums import SparseSums, merged
 from driftd.core.text import plural
 from driftd.monitor.quality import HOUR, HOURS, History, Quality
@@ -25,7 +34,7 @@ TIMES: Final = (USUAL, "window", "hour", "day", "since")
 """Of what there are statistics: the reference, the last judged window, the last hour and 24 hours, and all that is
 counted as it is now.
 """
-HEADLINES: Final = ("accuracy", "auc", "mae")
+HEADLINES: Final = ("accuracy", "auc", "auc_macro", "mae")
 """Statistics that are drawn over time; the first that a model has stands for how right it is."""
 MEANS: Final = ("precision_macro", "recall_macro", "f1_macro")
 FEW_DAYS: Final = 4.0
@@ -229,6 +238,15 @@ def _remarks(scoring: Scoring, sums: NDArray[np.int64] | None) -> Iterator[str]:
         yield f"{other:,} {plural('event', other)} had a class that the reference has not; accuracy counts them."
     if scoring.positive >= 0 and (bound := float(tie_bound(*histogram_of(scoring, sums)))) >= 0.001:
         yield f"Scores are kept in 256 bins: the AUC of the scores themselves is within {number(bound, 2)} of this one."
+    if scoring.areas:
+        bounds = [float(mean_tie_bound(*chances_of(scoring, sums), weighted=by)) for by in (False, True)]
+        if (bound := max(bounds)) >= 0.001:  # not where it is not known
+            yield (
+                f"Probabilities are kept in {len(EDGES)} bins: AUC of the probabilities themselves, as mean over "
+                f"classes, is within {number(bound, 2)} of this one."
+            )
+        if len(scoring.areas) < len(scoring.classes):
+            yield f"AUC as mean over classes is of the {len(scoring.areas)} that came most in the reference."
 
 
 def _history(seen: Seen) -> tuple[History, float]:

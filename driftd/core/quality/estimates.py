@@ -16,6 +16,7 @@ from driftd.core.quality.scoring import (
     CALIBRATION_BINS,
     CLIPPED,
     CONFUSION,
+    EDGES,
     ERRORS,
     EVENTS,
     LOSSES,
@@ -55,6 +56,8 @@ OF_CLASSES: Final = (
     Statistic("brier", "Brier score", -1),
     Statistic("calibration_error", "Calibration error", -1),
     Statistic("calibration_noise", "Calibration error by chance alone", -1),
+    Statistic("auc_macro", "AUC, mean over classes", 1),
+    Statistic("auc_weighted", "AUC, mean over classes by labels", 1),
 )
 OF_NUMBERS: Final = (
     Statistic("mae", "Mean absolute error", -1, scaled=True),
@@ -107,6 +110,14 @@ def histogram_of(scoring: Scoring, sums: Counts) -> tuple[Counts, Counts]:
     return both[..., 0, :], both[..., 1, :]
 
 
+def chances_of(scoring: Scoring, sums: Counts) -> tuple[Counts, Counts]:
+    """int64[..., areas, bins]: probabilities of each of ``Scoring.areas`` where another class was the label, and where
+    it was.
+    """
+    both = sums[..., scoring.chances :].reshape(*sums.shape[:-1], len(scoring.areas), 2, len(EDGES))
+    return both[..., 0, :], both[..., 1, :]
+
+
 def _of_classes(scoring: Scoring, sums: Counts) -> Iterator[tuple[Floats, ...]]:
     counts = confusion_of(scoring, sums)
     yield confusion.accuracy(counts, sums[..., RIGHT])
@@ -137,6 +148,10 @@ def _of_classes(scoring: Scoring, sums: Counts) -> Iterator[tuple[Floats, ...]]:
     total = number(by_bin[..., 2, :], by_bin[..., 3, :])
     for x in scores.calibration_error(by_bin[..., 0, :], by_bin[..., 1, :], total):
         yield (x,)
+    if scoring.areas:
+        chances = chances_of(scoring, sums)
+        yield scores.mean_auc(*chances, weighted=False)
+        yield scores.mean_auc(*chances, weighted=True)
 
 
 def _of_numbers(scoring: Scoring, sums: Counts) -> Iterator[tuple[Floats, ...]]:

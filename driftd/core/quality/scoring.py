@@ -1,6 +1,7 @@
 """How the events of a model that have a label are counted: which classes, which score, about which mean.
 
 classes     no yes other    columns of the sums: right | confusion counts 3 x 3 | scores: histogram, calibration, losses
+                            | of more than two classes: the histogram of each one's probability
 numbers     center, scale   columns of the sums: events | sums of e, e**2, ... with e = (prediction - label) / scale
 
 A sum of numbers is kept in two columns of whole numbers, so that it does not depend on the order of events.
@@ -28,6 +29,11 @@ MOST_CLASSES: Final = 50
 OTHER: Final = "__other__"
 BINS: Final = 256
 """Of scores, of equal width: their edges are exact in binary, so no rounding moves a score to its neighbour."""
+_MIDDLE: Final = np.arange(8, 121) / 128
+_SMALL: Final = np.append(0.0, 2.0 ** -np.arange(16, 4, -1)[:, None] * (1 + np.arange(4) / 4))
+EDGES: Final = np.concatenate([_SMALL, _MIDDLE, 1 - _SMALL[:0:-1]])
+"""Lower ends of bins of one class's probability, exact in binary: 1/128 in the middle, below 1/16 and beyond 15/16 four
+for each half, down to 2**-16. Of several classes most probabilities lie near 0: bins of equal width would tie them."""
 CALIBRATION_BINS: Final = 10
 """Of scores, of equal width: what everybody's calibration error has."""
 LEAST_PROBABILITY: Final = 1e-15
@@ -62,7 +68,8 @@ ERRORS: Final = ("error", "absolute", "square", "fourth", "distance", "distance_
 class Scoring:
     """``classes``: texts of the classes, in order; none where predictions are numbers. ``positive``: of two classes the
     one whose probability the score is, or would be; -1 otherwise. ``of_predicted``: the score is the probability of the
-    class that was predicted. ``center`` of labels and ``scale``, a power of two near their standard deviation.
+    class that was predicted. ``areas``: places of the classes that have a histogram of their probability, of more than
+    two. ``center`` of labels and ``scale``, a power of two near their standard deviation.
     """
 
     classes: tuple[str, ...] = ()
@@ -71,13 +78,14 @@ class Scoring:
     of_predicted: bool = False
     center: float = 0.0
     scale: float = 1.0
+    areas: tuple[int, ...] = ()
 
     @cached_property
     def id(self) -> str:
         """The same where the columns mean the same."""
         about = [self.classes, self.numbers, self.positive, self.of_predicted, self.center, self.scale]
         if self.many:
-            about = [*about, "with losses"]
+            about = [*about, "with losses", *([self.areas] if self.areas else [])]
         return hashlib.blake2b(repr(tuple(about)).encode("utf-8", "surrogatepass"), digest_size=ID // 2).hexdigest()
 
     @cached_property
@@ -111,6 +119,11 @@ class Scoring:
         return self.losses + 2 * len(LOSSES)
 
     @property
+    def chances(self) -> int:
+        """First column of probabilities by bin: of each of ``areas`` those of other labels, then of its own."""
+        return self.weighed + self.many
+
+    @property
     def many(self) -> bool:
         """Whether predictions are classes and none of them is the positive one."""
         return not self.numbers and self.positive < 0
@@ -118,7 +131,7 @@ class Scoring:
     @property
     def width(self) -> int:
         """Columns."""
-        return CLIPPED + 1 + 2 * len(ERRORS) if self.numbers else self.weighed + self.many
+        return CLIPPED + 1 + 2 * len(ERRORS) if self.numbers else self.chances + 2 * len(EDGES) * len(self.areas)
 
     def own(self, outcomes: Outcomes) -> dict[str, SparseSums]:
         """What was counted so, by version."""
@@ -131,7 +144,8 @@ class Scoring:
             return None
         numbers, positive, predicted, center, scale = learned[f"{PREFIX}about"].tolist()
         classes = tuple(map(str, learned[f"{PREFIX}classes"].tolist()))
-        return cls(classes, bool(numbers), int(positive), bool(predicted), center, scale)
+        areas = tuple(map(int, learned[f"{PREFIX}areas"].tolist())) if f"{PREFIX}areas" in learned else ()
+        return cls(classes, bool(numbers), int(positive), bool(predicted), center, scale, areas)
 
     def table(self, sums: SparseSums | None) -> dict[str, NDArray[Any]]:
         """What belongs beside the reference: ``Reference.learned``, with the sums of its own events."""
@@ -140,6 +154,8 @@ class Scoring:
             f"{PREFIX}about": np.array(about, np.float64),
             f"{PREFIX}classes": np.array(self.classes, np.str_),
         }
+        if self.areas:
+            out[f"{PREFIX}areas"] = np.array(self.areas, np.int64)
         if sums is not None and len(sums):
             out |= {f"{PREFIX}keys": sums.keys, f"{PREFIX}values": sums.values}
         return out

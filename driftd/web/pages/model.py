@@ -78,7 +78,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
             for of, chart in zip(objective_lines(m, snapshot), objective_charts(m, snapshot), strict=True)
         ],
         quality=quality_card(m),
-        estimated=estimated_of(m),
+        estimated=estimated_of(m, snapshot),
         cost=cost_of(m),
         experiments=experiments_of(m),
         money=money,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -104,6 +105,21 @@ def test_counted_in_another_way_sums_begin_anew_and_the_past_stays() -> None:
     assert q.since == 48 * 3600.0
     assert q.history(other, days=True).numbers.tolist() == [0, 2]
     assert taken(q, TWO, {}, 0.0, 10.0) is q
+
+
+def test_hours_of_an_older_driftd_that_knew_fewer_statistics_go_on() -> None:
+    q = after(right_and_wrong(3, 8, 2), right_and_wrong(HOUR + 5, 6, 4))
+    width = q.past.by_hour.values.shape[1]
+    older = replace(q, past=replace(q.past, by_hour=replace(q.past.by_hour, values=q.past.by_hour.values[:, :13])))
+    later = taken(older, TWO, right_and_wrong(2 * HOUR, 5, 0), 0.0, 10.0)
+    other = taken(older, replace(TWO, positive=0), {}, 0.0, 10.0)
+    assert later is not None
+    assert other is older
+    for known in (older, later):
+        hours = known.history(TWO, days=False)
+        assert hours.values.shape[1:] == (width, 3)
+        assert hours.values[:2, 0, 0].tolist() == pytest.approx([0.8, 0.6])
+        assert np.isnan(hours.values[:, 13:]).all()
 
 
 def test_what_a_model_was_like_is_the_same_after_a_restart_and_however_it_was_read(rng: np.random.Generator) -> None:

@@ -179,6 +179,36 @@ def test_labels_that_contradict_the_estimate_are_told(rng: np.random.Generator) 
     assert "labels say" not in calm["sentence"]
 
 
+def test_areas_of_several_classes_are_told_everywhere(rng: np.random.Generator) -> None:
+    """Of three probabilities, uniform, that are what they say."""
+    names, p = ("bird", "cat", "dog"), rng.dirichlet([1.0, 1.0, 1.0], N)
+    label = (rng.random(N)[:, None] > p.cumsum(axis=1)).sum(axis=1)
+    batch = rows(
+        rng, prediction=[names[i] for i in p.argmax(axis=1)], label=[names[i] for i in label], score=p.max(axis=1),
+        **{f"class.{name}": p[:, i] for i, name in enumerate(names)},
+    )  # fmt: skip
+    m = view_of(batch, learn=1000, window=800)
+    body, q = body_of(m), quality_of(m)
+    assert q is not None
+    pairs = [(p[:, k][label == k][:, None] - p[:, k][label != k]) for k in range(3)]
+    truth = np.mean([np.mean(x > 0) for x in pairs])
+    values = next(line for line in body["quality"]["lines"] if line["statistic"] == "auc_macro")["values"]
+    assert values["since"]["low"] < truth < values["since"]["high"]
+    assert values["reference"]["value"] == pytest.approx(truth, abs=0.03)
+    assert {"auc_macro", "auc_weighted"} <= body["quality"]["versions"][0]["values"].keys()
+    assert [s.statistic for s in q.series] == ["accuracy", "auc", "auc_macro", "mae"][: len(q.series)]
+    page = said("/model?model=m", snapshot(models=(m,), findings=[]))
+    assert "AUC, mean over classes" in page
+    assert "Probabilities are kept in 210 bins" in page
+    assert any(line.startswith("  auc_macro") for line in model_lines(body))
+    assert m.judgement is not None
+    text = b"".join(line for _, line in quality_lines(m.judgement)).decode()
+    window = values["window"]
+    known = {"": window["value"], "_lower": window["low"], "_upper": window["high"]}
+    for ending, value in (known | {"_reference": values["reference"]["value"]}).items():
+        assert f'driftd_model_quality{ending}{{model="m",statistic="auc_macro"}} {value:.6g}\n' in text
+
+
 def test_without_labels_nothing_is_said(rng: np.random.Generator) -> None:
     m = view_of(rows(rng, label=[None] * N))
     assert m.quality is None
