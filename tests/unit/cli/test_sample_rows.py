@@ -120,3 +120,23 @@ def test_further_times_of_a_call_are_no_features(sampled: Sampled) -> None:
 def test_a_list_of_probabilities_is_a_score(sampled: Sampled) -> None:
     (event,) = first_two(sampled, {"inputs": {"a": 1}, "result": {"y_hat": 1, "prob": [0.3, 0.7]}})
     assert (event["prediction"], event["score"]) == (1, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"), [(["12.5", "3"], True), (["12,5", "3,0"], True), (["12", "3"], False), (["12.5", "n/a"], False)]
+)
+def test_numbers_that_come_as_text_are_told_once(sampled: Sampled, values: list[str], told: bool) -> None:
+    own = [{"model": "m", "time": T0 + i, "features": {"a": values[i % 2]}, "prediction": 1} for i in range(10)]
+    assert sampled.check(own).count("numbers as text") == told
+    theirs = [{"ts": T0 + i, "inputs": {"a": values[i % 2]}, "pred": 1} for i in range(10)]
+    assert sampled.check(theirs).count("as text") == told
+    table = "ts,a,pred\n" + "".join(f'{T0 + i},"{values[i % 2]}",1\n' for i in range(10))
+    assert sampled.check(table.encode(), "calls.csv").count("as text") == ("," in values[0])
+
+
+def test_numbers_as_text_are_not_shown_where_values_are_hidden(sampled: Sampled) -> None:
+    own = [{"model": "m", "time": T0 + i, "features": {"a": "12.5"}, "prediction": 1} for i in range(10)]
+    assert '"12.5"' in sampled.check(own)
+    out = sampled.check(own, "records.jsonl", "privacy: {key: 0123456789abcdef, hash_channels: [other]}")
+    assert "numbers as text are categories" in out
+    assert "12.5" not in out
