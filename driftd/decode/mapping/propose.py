@@ -90,7 +90,16 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
         found.remarks.append(f"no record has a time{read}: on a topic that of the Kafka record counts, a file has none")
     if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in _HALVES):
         found.remarks.append("requests and answers are records of their own here, and a mapping joins none")
+    elif len(types := _types(records) if _CLOUD_EVENTS in found.shapes else []) > 1:
+        found.remarks.append(
+            f"CloudEvents of {len(types)} types ({', '.join(types[:3])}), and a mapping is of one and joins none: "
+            "where inputs and outputs are events of their own, the producer has to send one for both"
+        )
     return found
+
+
+def _types(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [*dict.fromkeys(name for record in records if isinstance(name := record.get("type"), str))]
 
 
 def _told_label(found: Proposal) -> None:
