@@ -65,10 +65,13 @@ def _columns(
     path: Path, value: Mapping[str, Any], records: Sequence[Mapping[str, Any]], found: Proposal
 ) -> dict[str, Any] | None:
     """Of columns that are as long as what was predicted; a list by itself may be an embedding."""
-    told = found.mapping.get("prediction")
-    steps = parse(told if isinstance(told, str) else "") if told else ()
+    given = found.mapping.get("prediction")
+    steps = parse(given) if isinstance(given, str) else ()
     steps = steps[:-1] if steps and steps[-1] == 0 else steps
-    answers = next((a for record in records if isinstance(a := _at(record, steps), list)), None) if steps else None
+    told = (
+        {id(record): answers for record in records if isinstance(answers := _at(record, steps), list)} if steps else {}
+    )
+    answers = next((told.get(id(record)) for record in records if _at(record, path) is value), None)
     if not isinstance(answers, list) or not nameable([*value]):
         return None
     count = len(answers)
@@ -82,7 +85,7 @@ def _columns(
     else:
         return None
     found.mapping["prediction"] = spell((*steps, 0))
-    found.one_row(count)
+    found.one_row(max(map(len, told.values())))
     return {"paths": {name: spell((*path, name, first)) for name in value}}
 
 
@@ -101,7 +104,7 @@ def by_row(values_at: Mapping[Path, Any], found: Proposal) -> None:
     for key in _BY_ROW if isinstance(rows, list) else ():
         given = found.mapping.get(key)
         path = parse(given) if isinstance(given, str) else ()
-        value = values_at.get(path)
+        value = None if 0 in path else values_at.get(path)  # it is a row's already
         if isinstance(value, list) and isinstance(rows, list) and len(value) == len(rows) > 1:
             found.mapping[key] = spell((*path, 0))
 

@@ -283,7 +283,12 @@ def _lists(values_at: Mapping[Path, Any], found: Proposal) -> None:
     for path in _used({key: value for key, value in found.mapping.items() if key != "features"}):
         at = next((i for i, step in enumerate(path) if step == 0), None)
         several = values_at.get(path[:at]) if at else None
-        if isinstance(several, list) and len(several) > 1 and isinstance(several[0], dict) and "data" not in path[at:]:
+        if (
+            isinstance(several, list)
+            and len(several) > 1
+            and isinstance(several[0], dict | list)
+            and "data" not in path[at:]
+        ):
             found.one_row(len(several))
 
 
@@ -315,6 +320,8 @@ def _source(key: str, path: Path, value: Any, unit: str) -> Any:
             return text if isinstance(value, str) and value else None
         case "prediction" if isinstance(value, list) and value and not isinstance(value[0], list | dict):
             return spell((*path, 0)) if len(value) == 1 else text
+        case "prediction" if isinstance(value, list) and value and isinstance(value[0], list):
+            return spell((*path, 0)) if value[0] and all(map(_is_number, value[0])) else None
         case "score" if isinstance(value, dict):
             return text if value and all(map(_is_number, value.values())) else None
         case "score" if isinstance(value, list):

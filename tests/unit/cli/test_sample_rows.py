@@ -140,3 +140,18 @@ def test_numbers_as_text_are_not_shown_where_values_are_hidden(sampled: Sampled)
     out = sampled.check(own, "records.jsonl", "privacy: {key: 0123456789abcdef, hash_channels: [other]}")
     assert "numbers as text are categories" in out
     assert "12.5" not in out
+
+
+def test_columns_of_several_rows_are_told_though_the_first_record_has_one(sampled: Sampled) -> None:
+    records = [
+        {"model": "m", "time": T0 + i, "inputs": {"a": [1.5] * (i % 3 + 1)}, "predictions": [1] * (i % 3 + 1)}
+        for i in range(9)
+    ]
+    assert "a record holds several rows; a mapping reads the first" in sampled.check(records)
+
+
+def test_an_answer_of_several_numbers_is_its_rows(sampled: Sampled) -> None:
+    events = first_two(sampled, {"inputs": VALUES, "outputs": [[0.1, 0.9], [0.8, 0.2]]})
+    assert [event["prediction"] for event in events] == ["a list of 2 numbers"] * 2
+    (event,) = first_two(sampled, {"inputs": {"a": 1.5}, "outputs": [[0.1, 0.9]]})
+    assert event["prediction"] == "a list of 2 numbers"
