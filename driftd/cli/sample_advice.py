@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from driftd.cli.sample_lines import numbers_as_text
 from driftd.cli.sample_tried import Tried
 
 if TYPE_CHECKING:
@@ -195,8 +196,10 @@ class _Trying:
             there = {*tried.features()}
             column = next((n for n in ("prediction", *NAMES["prediction"]) if n in there), None)
             if column is not None and any(what.startswith("no event has a prediction") for what in tried.lacks()):
-                proposal.mapping["prediction"] = _FEATURES + column
-                tried = self.on_topic(proposal.mapping)
+                with_it = self.on_topic(proposal.mapping | {"prediction": _FEATURES + column})
+                if with_it.told > tried.told:
+                    proposal.mapping["prediction"] = _FEATURES + column
+                    return with_it
         return tried
 
     def _without(self, proposal: Proposal, names: Sequence[str], tried: Tried) -> Tried:
@@ -227,6 +230,7 @@ class _Trying:
 
 def reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str, Any]:
     lacks = [*on_topic.lacks()]
+    texts = [numbers_as_text(name, value) for name, value in on_topic.report()["numbers_as_text"].items()]
     needs = [proposal.needs] if proposal.needs and (lacks or not on_topic.accepted) else []
     return {
         "recognised": proposal.shapes,
@@ -237,7 +241,7 @@ def reported(proposal: Proposal, on_topic: Tried, as_it_is: Tried) -> dict[str, 
         "of": on_topic.received,
         "waiting": on_topic.waiting,
         "left": on_topic.unused(),
-        "remarks": [*proposal.remarks, *filter(None, [on_topic.alone()]), *lacks, *needs],
+        "remarks": [*proposal.remarks, *filter(None, [on_topic.alone()]), *lacks, *texts, *needs],
     }
 
 

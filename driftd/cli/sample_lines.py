@@ -51,6 +51,8 @@ def print_sample(report: Mapping[str, Any], what: str) -> None:
     _print_kinds(report["kinds"])
     if report["waiting"]:
         print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
+    for name, value in report["numbers_as_text"].items() if proposal is None else ():
+        print_line(f"  {numbers_as_text(name, value)}")
     if old := report["before_2000"]:
         are = "event is" if old == 1 else "events are"
         print_line(f"  {old} {are} of before the year 2000: is the unit of the time right?")
@@ -78,6 +80,12 @@ def _print_kinds(kinds: Sequence[Mapping[str, Any]]) -> None:
             f"  `{clean(joined)}` is the same in two shapes, as of requests and answers. A mapping joins none: the "
             "producer has to send one record for a prediction; labels may come alone."
         )
+
+
+def numbers_as_text(name: str, value: str) -> str:
+    """``value`` is one of them; "" where it is not to be seen."""
+    such = f' ("{clean(value, _CELL)}")' * bool(value)
+    return f"{clean(name, _CELL)}: numbers as text{such} are categories: have the producer send numbers"
 
 
 def _print_models(models: Mapping[str, int]) -> None:

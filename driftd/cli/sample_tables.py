@@ -48,6 +48,7 @@ def _proposal(codec: FlatCodec, rows: Sequence[RecordBatch]) -> dict[str, Any]:
     """What records of the same names would be read by, in the words of a flat file."""
     from msgspec.json import encode  # noqa: PLC0415
 
+    from driftd.decode.mapping.flat import in_columns  # noqa: PLC0415
     from driftd.decode.mapping.propose import propose  # noqa: PLC0415
     from driftd.decode.mapping.spec import KEYS, spell  # noqa: PLC0415
 
@@ -57,15 +58,12 @@ def _proposal(codec: FlatCodec, rows: Sequence[RecordBatch]) -> dict[str, Any]:
     if found is None:
         return {}
     own = {key for key, name in KEYS.items() if name in codec.layout.columns}
-    out: dict[str, Any] = {}
-    for key, given in found.mapping.items():
-        path = given if isinstance(given, str) else given.get("path")
-        if key in {"features", "cost"} or key in own or path is None or path in {spell((c,)) for c in taken}:
-            continue
-        unit = None if isinstance(given, str) else given.get("unit")
-        # the size of a time says its unit, and text of numbers is read as these
-        out[key] = {"path": path, "unit": unit} if unit and key == "latency" and unit != "s" else path
-    return out
+    left = {spell((column,)) for column in taken}
+    return {
+        key: given
+        for key, given in in_columns(found.mapping).items()
+        if key not in own and (given if isinstance(given, str) else given["path"]) not in left
+    }
 
 
 def _objects(codec: FlatCodec, rows: Any) -> list[dict[str, Any]]:
@@ -74,21 +72,14 @@ def _objects(codec: FlatCodec, rows: Any) -> list[dict[str, Any]]:
 
 
 def _value(value: Any, numeric: bool | None) -> Any:
-    from datetime import UTC, date, datetime  # noqa: PLC0415
-    from decimal import Decimal  # noqa: PLC0415
+    from driftd.decode.mapping.flat import as_json  # noqa: PLC0415
 
-    if isinstance(value, datetime):
-        return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
     if isinstance(value, str) and numeric:
         try:
             return float(value)
         except ValueError:
             return None
-    if isinstance(value, Decimal):
-        return float(value)
-    return value if isinstance(value, str | int | float | list) else None
+    return as_json(value)
 
 
 def _tried(loaded: Loaded, what: str, mapping: Mapping[str, Any], most: int) -> Tried:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -17,6 +18,7 @@ SHOWN: Final = 5
 SHOWN_KINDS: Final = 20
 """Kinds of rejects, the most frequent first: a list that people still read to its end."""
 _EPOCH_2000: Final = 946_684_800.0
+_A_NUMBER: Final = re.compile(r"-?\d+([.,]\d+)?")
 _TOLD: Final = ("prediction", "score", "label")
 
 
@@ -78,6 +80,7 @@ class Tried:
             "waiting": self.waiting,
             "accepted": self.accepted,
             "models": self.models(),
+            "numbers_as_text": dict.fromkeys(self.numbers_as_text(), "") if self._hidden else self.numbers_as_text(),
             "events": sorted(events, key=lambda e: e["offset"])[:SHOWN],
             **self.unused(),
         }
@@ -125,6 +128,21 @@ class Tried:
             refused.update({name: int(flags.sum()) for name, flags in batch.refused.items()})
             good.update(name for name, c in batch.columns.items() if any(_value(v) is not None for v in c))
         return [name for name, n in refused.items() if n and name not in good]
+
+    def numbers_as_text(self) -> dict[str, str]:
+        """Features that are text and whose every value is a number, some with a fraction; with one of these. Whole
+        numbers as text may be codes.
+        """
+        values: dict[str, set[Any]] = {}
+        for batch in self._batches():
+            for name, column in batch.columns.items():
+                values.setdefault(name, set()).update(v for item in column if (v := _value(item)) is not None)
+        out: dict[str, str] = {}
+        for name, found in values.items():
+            if found and all(isinstance(value, str) and _A_NUMBER.fullmatch(value) for value in found):
+                fraction = next((value for value in sorted(found) if not value.lstrip("-").isdigit()), None)
+                out |= {} if fraction is None else {name: fraction}
+        return out
 
     def models(self) -> dict[str, int]:
         """Events of each, the most first."""

@@ -48,6 +48,8 @@ class _Told(Struct, gc=False):
 
 _asked: Final = Decoder(_Asked)
 _told: Final = Decoder(_Told)
+_BEYOND: Final = b"1e999"
+"""A number beyond floats, which is refused and counted."""
 _list: Final = Decoder(list[Raw])
 _members: Final = Decoder(dict[str, Raw])
 _raw: Final = Decoder(Raw)
@@ -92,11 +94,31 @@ def _asked_rows(data: bytes, *, listed: bool) -> Sequence[bytes]:
         return _inputs(shape.inputs, data, listed=listed)
     if shape.instances is not _NULL:
         return _features(_list.decode(shape.instances), listed=listed)
-    return [b'"features":' + data]
+    values = _values_of(data)
+    return [b'"features":' + (data if values is data else features_of(values, listed=listed))]
 
 
 def _features(rows: Sequence[Raw], *, listed: bool) -> list[bytes]:
-    return [b'"features":' + features_of(bytes(row), listed=listed) for row in rows]
+    return [b'"features":' + features_of(_values_of(bytes(row)), listed=listed) for row in rows]
+
+
+def _values_of(row: bytes) -> bytes:
+    """The list inside of `{"features": [...]}` or `{"data": {"features": {"values": [...]}}}`, as SageMaker takes
+    rows; else the row. Raises Refused.
+    """
+    if row[:1] != b"{" or b'"features"' not in row:
+        return row
+    members = _members.decode(row)
+    if not members.keys() <= {"features", "data", "configuration"}:
+        return row
+    if "data" in members and bytes(members["data"])[:1] == b"{":
+        members = _members.decode(members["data"])
+    inside = bytes(members.get("features", _NULL))
+    if inside[:1] == b"{" and "values" in (named := _members.decode(inside)):
+        if "keys" in named:
+            raise Refused(RejectReason.UNDECODABLE, "features: values by keys (sparse), which driftd does not read")
+        inside = bytes(named["values"])
+    return inside if inside[:1] == b"[" else row
 
 
 def _rows(data: bytes | Raw) -> list[Raw]:
@@ -212,7 +234,7 @@ def _cell(value: str) -> bytes:
             number = float(text)
         except ValueError:
             return encode(text)
-        return encode(number) if math.isfinite(number) else b"null"
+        return encode(number) if math.isfinite(number) else b"null" if math.isnan(number) else _BEYOND
     return encode(text)
 
 

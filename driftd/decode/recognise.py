@@ -10,13 +10,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-from msgspec.json import decode
+from msgspec.json import decode, encode
 
 from driftd.core.event import RecordBatch
 from driftd.decode import format_names
-from driftd.decode.formats import mlserver
+from driftd.decode.formats import arrow, mlserver
 from driftd.decode.json.strict import DECODE_ERRORS, Refused
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
+from driftd.decode.mapping.flat import as_json, in_columns
 from driftd.decode.mapping.frames import MOST_ID, frame_of
 from driftd.decode.mapping.proposal import Proposal
 from driftd.decode.mapping.propose import propose
@@ -68,8 +69,12 @@ def proposal_of(name: str, records: Sequence[RecordBatch]) -> Proposal:
 
 
 def with_fields(proposal: Proposal, records: Sequence[RecordBatch], limits: Limits, name: str) -> Proposal:
-    """With the places of fields, where the format does not say them: of what is behind the frame of a registry."""
+    """With the places of fields, where the format does not say them: of what is behind the frame of a registry, and of
+    tables.
+    """
     chosen = proposal.mapping.get("format")
+    if chosen == "arrow":
+        return _with_columns(proposal, records, limits, name)
     if chosen not in _FRAMED:
         return proposal
     mapping = RecordMapping(format=chosen)
@@ -85,6 +90,17 @@ def with_fields(proposal: Proposal, records: Sequence[RecordBatch], limits: Limi
     proposal.mapping |= inside.mapping
     proposal.remarks += inside.remarks
     proposal.warnings += inside.warnings
+    return proposal
+
+
+def _with_columns(proposal: Proposal, records: Sequence[RecordBatch], limits: Limits, name: str) -> Proposal:
+    rows = [{key: as_json(v) for key, v in row.items()} for row in arrow.first_rows(_all(records), limits)]
+    inside = propose([encode(row) for row in rows], name) if rows else None
+    if inside is not None:
+        proposal.mapping |= in_columns(inside.mapping)
+        if "value" in inside.mapping.get("model", ()):
+            proposal.mapping["model"] = inside.mapping["model"]
+        proposal.remarks = [*proposal.remarks, *inside.remarks]
     return proposal
 
 

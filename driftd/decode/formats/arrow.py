@@ -6,7 +6,8 @@ record -> how large it becomes -> pyarrow.RecordBatches, validated -> one table 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,8 @@ _DEEPEST: Final = 16
 """Structs in structs. Chosen: as deep as anybody names features."""
 _MOST_SCHEMAS: Final = 100
 """Whose codecs are kept. Chosen: more than the producers of a topic have."""
+_LOOKED_AT: Final = 5
+"""Rows in which fields are looked for: all have the same columns, and some a value."""
 _DICTIONARY, _BATCH = 2, 3
 """Types of messages that have buffers."""
 
@@ -167,6 +170,15 @@ def _together(parts: Sequence[Decoded], rejects: list[Reject]) -> Decoded:
         [*{(v.model, v.feature): v for part in reversed(parts) for v in reversed(part.refused)}.values()],
         [*dict.fromkeys(pair for part in parts for pair in part.unwatched)],
     )
+
+
+def first_rows(records: Iterable[Record], limits: Limits) -> list[dict[str, Any]]:
+    """Of the first record that can be read, for who looks for fields in it."""
+    for record in records:
+        with suppress(Refused, *UNFORESEEN):
+            rows: list[dict[str, Any]] = _table(record, limits).slice(0, _LOOKED_AT).to_pylist()
+            return rows
+    return []
 
 
 # -- opening --

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_DURATIONS: Final = (
+    *("latency", "duration", "elapsed", "execution_duration", "response_time", "processing_time", "execution_time"),
+    *("inference_time", "took"),
+)
+_UNITS: Final = ("ms", "millis", "us", "micros", "ns")
 NAMES: Final = {
     "model": ("model_name", "modelName", "model_id", "modelId", "inferenceservicename", "service"),
     "time": (
@@ -20,15 +25,19 @@ NAMES: Final = {
         "y_pred",
         "yhat",
         "output",
+        "outputs",
         "predicted_class",
         "class",
         "class_id",
         "predictions",
         "result",
     ),
-    "score": ("probability", "proba", "confidence", "prob", "probabilities", "class_probabilities"),
+    "score": ("prediction_score", "probability", "proba", "confidence", "prob", "probabilities", "class_probabilities"),
     "label": ("y_true", "target", "ground_truth", "actual"),
-    "latency": ("latency_ms", "duration_ms", "latency_us", "elapsed_ms", "execution_duration_ms", "duration"),
+    "latency": (
+        *(f"{name}_{unit}" for unit in _UNITS for name in _DURATIONS),
+        *("duration_seconds", "elapsed_seconds", "latency", "duration", "elapsed"),
+    ),
     "id": ("request_id", "requestId", "event_id", "prediction_id", "uuid", "databricks_request_id"),
     "version": ("model_version", "modelVersion"),
     "features": ("inputs", "input", "instance", "request", "payload", "attributes", "x", "input_features"),

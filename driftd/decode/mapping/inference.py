@@ -44,7 +44,7 @@ def row_of(path: str, row: Any, names: Sequence[str] = ()) -> dict[str, Any]:
     """``names`` are those of a list's items, where they are as many and can be features' names."""
     if not isinstance(row, list) or not row:
         return {"under": path}
-    fit = len(names) == len(row) and _nameable(names)
+    fit = len(names) == len(row) and nameable(names)
     return {"under": path, "names": [*names] if fit else [f"f{i}" for i in range(len(row))]}
 
 
@@ -53,7 +53,7 @@ def _tensors_of(items: list[Any]) -> dict[int, dict[str, Any]]:
     return {
         i: t
         for i, t in enumerate(items[: MAX_INDEX + 1])
-        if isinstance(t, dict) and isinstance(t.get("data"), list) and _nameable([t.get("name")])
+        if isinstance(t, dict) and isinstance(t.get("data"), list) and nameable([t.get("name")])
     }
 
 
@@ -62,7 +62,7 @@ def _rows(tensor: Mapping[str, Any]) -> int:
     return shape[0] if isinstance(shape, list) and shape and isinstance(shape[0], int) else 1
 
 
-def _nameable(names: Sequence[Any]) -> bool:
+def nameable(names: Sequence[Any]) -> bool:
     """Whether features may have these names, each its own."""
     fit = all(isinstance(n, str) and sayable(n) and len(n.encode()) <= DEFAULT_LIMITS.name_bytes for n in names)
     return fit and len(set(names)) == len(names)

@@ -13,17 +13,18 @@ from msgspec.json import Decoder
 
 from driftd.decode.fields import COSTS, FIELDS
 from driftd.decode.json.strict import DECODE_ERRORS
+from driftd.decode.mapping.batches import asked_at, by_row, rows_of
 from driftd.decode.mapping.familiar import ENVELOPES, NAMES, plain
-from driftd.decode.mapping.inference import propose_bodies, row_of
+from driftd.decode.mapping.inference import propose_bodies
 from driftd.decode.mapping.packed import advice, packed
 from driftd.decode.mapping.proposal import Proposal, sayable
 from driftd.decode.mapping.spec import CALLED, KEYS, Path, parse, spell
-from driftd.decode.mapping.times import find_time, with_unit
+from driftd.decode.mapping.times import find_time, is_asked, is_called_a_time, is_of_the_call, with_unit
 
 _MOST_STEPS: Final = 6
 _MOST_PATHS: Final = 2000
 """Paths of one record that are looked at. Chosen: a record of more has another shape than one event's."""
-_SUFFIX: Final = {"ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": "us"}
+_SUFFIX: Final = {"seconds": "s", "ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": "us"}
 _any: Final = Decoder(Any)
 
 
@@ -37,6 +38,16 @@ _EVENT: Final = frozenset({*_TOLD, "model", *NAMES["model"], *NAMES["label"], "i
 _HALVES: Final = ("request", "response", "inputs", "outputs")
 _ANSWERS: Final = frozenset(
     {"output", "outputs", "result", "results", "response", "answer", "prediction", "predictions"}
+)
+_ANYBODYS: Final = frozenset({"id", "version", "score", "label", "class", "result", "target", "actual"})
+"""Names that a user, a client or a card has as well: in what an event is made of (_OWN) they are the event's."""
+_OWN: Final = frozenset(
+    map(
+        plain,
+        {*_ANSWERS, *ENVELOPES, *NAMES["prediction"], *NAMES["label"], "score", "scores", "label", "labels"}
+        | {"request", "response", "inference", "event", "meta", "metadata", "header", "headers", "context", "feedback"}
+        | {"outcome", "truth", "info", "call", "model"},
+    )
 )
 _TYPES: Final = frozenset({"string", "int", "long", "float", "double", "boolean"})
 _CLOUD_EVENTS: Final = "CloudEvents envelope in the record's value"
@@ -66,7 +77,8 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     _costs(every, found)
     _model(record, name, found)
     if "features" not in found.mapping:
-        _features(values_at, prefix, found)
+        _features(values_at, prefix, records, found)
+    by_row(every, found)
     _lists(values_at, found)
     order = [CALLED[f.name] for f in FIELDS]
     found.mapping = {key: found.mapping[key] for key in order if key in found.mapping}
@@ -74,10 +86,20 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     if isinstance(when := found.mapping.get("time"), dict) and "zone" in when:
         found.remarks.append("times have no offset, and are read as UTC: if they are not, the producer has to say one")
     if "time" not in found.mapping and not isinstance(record.get("time"), str | int | float):
-        found.remarks.append("no record has a time: on a topic that of the Kafka record counts, a file has none")
+        read = " that driftd reads" * bool(found.warnings)
+        found.remarks.append(f"no record has a time{read}: on a topic that of the Kafka record counts, a file has none")
     if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in _HALVES):
         found.remarks.append("requests and answers are records of their own here, and a mapping joins none")
+    elif len(types := _types(records) if _CLOUD_EVENTS in found.shapes else []) > 1:
+        found.remarks.append(
+            f"CloudEvents of {len(types)} types ({', '.join(types[:3])}), and a mapping is of one and joins none: "
+            "where inputs and outputs are events of their own, the producer has to send one for both"
+        )
     return found
+
+
+def _types(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [*dict.fromkeys(name for record in records if isinstance(name := record.get("type"), str))]
 
 
 def _told_label(found: Proposal) -> None:
@@ -205,15 +227,29 @@ def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
     own = "latency_seconds" if key == "latency" else key
     used = [*_used(found.mapping)]
     for name in (own, *NAMES[key]):
-        for path, value in sorted(values_at.items(), key=lambda one: (len(one[0]), one[0][-1] != name)):
-            if plain(str(path[-1])) != plain(name) or any(path[: len(other)] == other[: len(path)] for other in used):
+        alike = [(path, value) for path, value in values_at.items() if plain(str(path[-1])) == plain(name)]
+        for path, value in sorted(alike, key=lambda one: (len(one[0]), one[0][-1] != name)):  # as it is spelled, first
+            if any(path[: len(other)] == other[: len(path)] for other in used):
+                continue
+            if is_asked(path) or _is_of_another(key, path):
                 continue
             at, inner = _unwrapped(path, value)
-            source = _source(key, at, inner)
+            unit = _SUFFIX.get(name.rpartition("_")[2], "")
+            source = _source(key, at, inner, unit or "s")
             if source is not None:
                 found.mapping[key] = source
+                if key == "latency" and not unit:
+                    found.remarks.append(f"`{spell(at)}` is read as seconds: if it is of milliseconds, add `unit: ms`")
                 return True
     return False
+
+
+def _is_of_another(key: str, path: Path) -> bool:
+    """`client.version` is not the model's, `user.id` not the event's."""
+    names = [plain(step) for step in path if isinstance(step, str)]
+    if len(names) < 2 or names[-1] not in _ANYBODYS:
+        return False
+    return names[-2] not in _OWN or (key == "id" and names[-2] == "model")
 
 
 def _unwrapped(path: Path, value: Any) -> tuple[Path, Any]:
@@ -241,11 +277,18 @@ def _costs(values_at: Mapping[Path, Any], found: Proposal) -> None:
 
 
 def _lists(values_at: Mapping[Path, Any], found: Proposal) -> None:
-    """That a mapping reads the first of a list of events."""
-    for path in _used(found.mapping):
+    """That a mapping reads the first of a list of events, where its features are not read by row."""
+    if rows_of(found) is not None:
+        return
+    for path in _used({key: value for key, value in found.mapping.items() if key != "features"}):
         at = next((i for i, step in enumerate(path) if step == 0), None)
         several = values_at.get(path[:at]) if at else None
-        if isinstance(several, list) and len(several) > 1 and isinstance(several[0], dict) and "data" not in path[at:]:
+        if (
+            isinstance(several, list)
+            and len(several) > 1
+            and isinstance(several[0], dict | list)
+            and "data" not in path[at:]
+        ):
             found.one_row(len(several))
 
 
@@ -264,22 +307,25 @@ def _used(mapping: Mapping[str, Any]) -> Iterator[Path]:
             yield from map(parse, value.get("paths", {}).values())
 
 
-def _source(key: str, path: Path, value: Any) -> Any:
-    """How the mapping gives it; None where the value cannot be the field's."""
+def _source(key: str, path: Path, value: Any, unit: str) -> Any:
+    """How the mapping gives it, a latency in ``unit``; None where the value cannot be the field's."""
     text = spell(path)
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
         number = float(value)
     match key:
         case "latency":
-            unit = _SUFFIX.get(str(path[-1]).rpartition("_")[2], "s")
             return None if number is None else with_unit(text, unit, isinstance(value, str))
         case "model":
             return text if isinstance(value, str) and value else None
         case "prediction" if isinstance(value, list) and value and not isinstance(value[0], list | dict):
             return spell((*path, 0)) if len(value) == 1 else text
+        case "prediction" if isinstance(value, list) and value and isinstance(value[0], list):
+            return spell((*path, 0)) if value[0] and all(map(_is_number, value[0])) else None
         case "score" if isinstance(value, dict):
             return text if value and all(map(_is_number, value.values())) else None
+        case "score" if isinstance(value, list):
+            return text if value and all(map(_is_number, value)) else None
         case "score" if isinstance(value, str):
             return None if number is None else {"path": text, "type": "number"}
         case "label" | "prediction" | "score" | "id" | "version":
@@ -308,14 +354,14 @@ def _find_time(values_at: Mapping[Path, Any], found: Proposal) -> bool:
     return when.source is not None
 
 
-def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> None:
+def _features(
+    values_at: Mapping[Path, Any], prefix: Path, records: Sequence[Mapping[str, Any]], found: Proposal
+) -> None:
     """The object or list that is called like features; else what is beside the prediction."""
     for name in ("features", *NAMES["features"]):
         for path, value in values_at.items():
             if plain(str(path[-1])) == plain(name) and isinstance(value, dict | list) and value:
-                inner = value[0] if isinstance(value, list) and isinstance(value[0], list) else value
-                at = (*path, 0) if inner is not value else path
-                found.mapping["features"] = row_of(spell(at), inner) if isinstance(inner, list) else spell(at)
+                found.mapping["features"] = asked_at(path, value, records, found)
                 return
     told = next(iter(_used({"prediction": found.mapping["prediction"]})), ()) if "prediction" in found.mapping else ()
     told = told[:-1] if told and told[-1] in _TYPES else told
@@ -327,6 +373,9 @@ def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> N
     if not names:
         return
     found.mapping["features"] = {"under": spell(at)} | ({} if marked is None else {"prefix": marked})
-    when = find_time({path: values_at[path] for path in left if path not in used})
-    if marked is None and when.source is not None and not when.guessed:  # a second time is no feature: it only grows
-        found.mapping["features"]["ignore"] = [spell(path[len(at) :]) for path in (when.path, *when.others)]
+    others = find_time({path: values_at[path] for path in left if path not in used})
+    event = next((values_at.get(path) for path in _used({k: v for k, v in found.mapping.items() if k == "time"})), None)
+    # a second time is no feature: it only grows
+    times = [p for p in others.all() if is_called_a_time(p) or is_of_the_call(values_at[p], event)]
+    if marked is None and times:
+        found.mapping["features"]["ignore"] = [spell(path[len(at) :]) for path in times]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from driftd.decode.limits import LATEST_TIME
@@ -12,6 +13,7 @@ from driftd.decode.mapping.familiar import NAMES, plain
 from driftd.decode.mapping.spec import UNITS, Path, spell
 
 _EPOCH_2000: Final = 946_684_800.0
+_DAY: Final = 86_400.0
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _NO_OFFSET: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
@@ -35,13 +37,21 @@ class TimeFound:
     unreadable: list[Path]
     guessed: bool = False
 
+    def all(self) -> list[Path]:
+        return [path for path in (self.path, *self.others, *self.unreadable) if path]
+
+
+def is_asked(path: Path) -> bool:
+    """Whether it is inside of what a model was asked."""
+    return bool(_FEATURES & {step for step in path[:-1] if isinstance(step, str)})
+
 
 def find_time(values_at: Mapping[Path, Any]) -> TimeFound:
     """The surest name first, then the shallowest path."""
     found: list[tuple[int, int, Path, Any]] = []
     unreadable: list[Path] = []
     for path, value in values_at.items():
-        if isinstance(value, dict | list) or _FEATURES & {step for step in path if isinstance(step, str)}:
+        if isinstance(value, dict | list) or is_asked((*path, "")):
             continue
         rank = _rank(path)
         source = None if rank is None else time_source(path, value)
@@ -68,6 +78,32 @@ def time_source(path: Path, value: Any) -> Any:
     if isinstance(value, str) and _NO_OFFSET.fullmatch(value):
         return {"path": text, "zone": "UTC"}
     return text if isinstance(value, str) and _RFC3339.match(value) else None
+
+
+def is_called_a_time(path: Path) -> bool:
+    """As events' times are called, and not only with an end like one: `signup_time` is what somebody wants to watch."""
+    rank = _rank(path)
+    return rank is not None and rank < len(_RANKS)
+
+
+def is_of_the_call(value: Any, when: Any) -> bool:
+    """Whether two times are within a day: of the same call, and not of something that it is about."""
+    here, there = _moment(value), _moment(when)
+    return here is not None and there is not None and abs(here - there) < _DAY
+
+
+def _moment(value: Any) -> float | None:
+    """Seconds since 1970; None of what is no time."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return None
+    number = float(value)
+    return next((number / per for per in UNITS.values() if _EPOCH_2000 <= number / per < LATEST_TIME / 2), None)
 
 
 def with_unit(path: str, unit: str, is_text: bool) -> Any:

@@ -134,3 +134,16 @@ def test_features_of_which_no_value_can_be_used_are_left_out(sampled: Sampled) -
     out = sampled.check([{**FLAT, "tags": ["a", "b"], "at.x": [{"a": 1}]}] * 2)
     assert "features: {under: ., ignore: [tags, " in out
     usable(sampled)
+
+
+def test_cloud_events_of_several_types_are_told_to_be_joined_by_nobody(sampled: Sampled) -> None:
+    """Azure ML's data collector: inputs and outputs are events of their own."""
+    halves = {"model_inputs": [{"amount": 1.5}], "model_outputs": [{"label": 1}]}
+    events = [
+        {"specversion": "1.0", "id": f"{name}{i}", "source": "/endpoints/e", "time": "2026-11-20T10:00:00Z",
+         "type": f"azureml.inference.{name}", "data": data, "correlationid": str(i)}
+        for i in range(20) for name, data in halves.items()
+    ]  # fmt: skip
+    told = "CloudEvents of 2 types (azureml.inference.model_inputs, azureml.inference.model_outputs)"
+    assert told in sampled.check(events)
+    assert "types (" not in sampled.check(events[::2])

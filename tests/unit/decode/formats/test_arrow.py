@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from driftd.cli.sample_advice import mapped
 from driftd.core.event import Decoded, EventBatch, Kind, RejectReason, Schema
 from driftd.decode import Limits, codec_of
 from driftd.decode.json.codec import EventsCodec
 from driftd.decode.mapping.spec import Source
-from driftd.decode.recognise import recognised
+from driftd.decode.recognise import recognised, with_fields
 from driftd.decode.tabular import columns as tabular_columns
 from tests.unit.decode.formats.make import batch, ids, limits, read
 from tests.unit.decode.make import NOW, only, records, refused
@@ -233,3 +234,31 @@ def test_one_record_that_driftd_did_not_foresee_costs_no_other(monkeypatch: pyte
     assert [(r.index, r.reason) for r in decoded.rejects] == [(1, RejectReason.UNDECODABLE)]
     assert "ZeroDivisionError in test_arrow.py" in decoded.rejects[0].detail
     assert sorted(float(x or 0) for b in decoded.batches for x in b.columns["x"]) == [1.0, 3.0]
+
+
+def test_batches_of_columns_that_nobody_named_for_driftd_are_read_with_what_is_proposed() -> None:
+    columns = {
+        "ts": pa.array([datetime.fromtimestamp(NOW, UTC)] * 2, pa.timestamp("us", "UTC")),
+        "amount": [12.5, 3.0],
+        "pred": [0.9, 0.1],
+        "latencyMs": [12, 13],
+    }
+    taken = batch([([], b"cut"), ([], ipc(pa.table(columns)))])
+    found = recognised([batch([([], ipc(pa.table(columns)))])])
+    assert found is not None
+    mapping = with_fields(found, [taken], Limits(), "fraud").mapping
+    events = only(codec_of(mapped(Limits(), mapping)).decode(batch([([], ipc(pa.table(columns)))]), {}))
+    assert events.model == "fraud"
+    assert [*events.columns] == ["amount"]
+    assert events.prediction is not None
+    assert [*events.columns["amount"]] == [12.5, 3.0]
+    assert [*events.prediction] == [0.9, 0.1]
+    assert [*events.fields["latency_seconds"]] == [0.012, 0.013]
+    assert events.times.tolist() == [NOW, NOW]
+
+
+def test_batches_as_driftd_has_them_need_no_more_than_the_format() -> None:
+    taken = [batch([([], ipc(pa.Table.from_pylist(ROWS)))])]
+    found = recognised(taken)
+    assert found is not None
+    assert with_fields(found, taken, Limits(), "fraud").mapping == {"format": "arrow"}

@@ -63,12 +63,24 @@ def test_postcodes_quotes_and_words_for_nothing_in_csv() -> None:
     assert not {"f2", "f3"} & {name for name, column in one.columns.items() if column[0] is not None}
 
 
+def test_a_number_beyond_floats_in_csv_is_a_refused_value() -> None:
+    one = only(sagemaker(captured(part("1e999,-inf,nan,2.5"), part("1"))))
+    assert {name: flags.tolist() for name, flags in one.refused.items()} == {"f0": [True], "f1": [True]}
+    assert one.columns["f3"][0] == 2.5
+
+
 @pytest.mark.parametrize(
     ("asked", "features"),
     [
         ({"instances": [{"amount": 12.5}]}, {"amount": 12.5}),
         ({"instances": [[12.5, 1]]}, {"f0": 12.5, "f1": 1.0}),
         ([[12.5, 1]], {"f0": 12.5, "f1": 1.0}),
+        # AWS, "Common data formats for inference"
+        ({"features": [12.5, 1]}, {"f0": 12.5, "f1": 1.0}),
+        ({"instances": [{"features": [12.5, 1]}]}, {"f0": 12.5, "f1": 1.0}),
+        ({"data": {"features": {"values": [12.5, 1]}}}, {"f0": 12.5, "f1": 1.0}),
+        ({"instances": [{"configuration": {}, "data": {"features": {"values": [12.5], "shape": [1]}}}]}, {"f0": 12.5}),
+        ({"features": 3, "data": 2}, {"features": 3.0, "data": 2.0}),
         ([12.5, 1], {"f0": 12.5, "f1": 1.0}),
         ({"amount": 12.5}, {"amount": 12.5}),
         ({"dataframe_split": {"columns": ["amount"], "data": [[12.5]]}}, {"amount": 12.5}),
@@ -98,6 +110,18 @@ def test_answers_as_json_of_any_common_shape(told: Any, prediction: float, score
     one = only(sagemaker(captured(part("1"), part(json.dumps(told), "JSON", "application/json"))))
     assert one.prediction == [prediction]
     assert (None if one.score is None else [*one.score]) == (None if score is None else [score])
+
+
+def test_rows_of_values_have_the_mappings_names_and_sparse_ones_are_refused() -> None:
+    rows = '{"features": [12.5, "DE"]}\n{"features": [3.0, "FR"]}'
+    value = captured(part(rows, "JSON", "application/jsonlines"), part("0.9\n0.1"), inferenceId="mine")
+    assert by_id(only(sagemaker(value, names=["amount", "country"]))) == {
+        "mine/0": {"amount": 12.5, "country": "DE", "prediction": 0.9},
+        "mine/1": {"amount": 3.0, "country": "FR", "prediction": 0.1},
+    }
+    sparse = json.dumps({"instances": [{"data": {"features": {"keys": [5, 9], "values": [1.5, 2.5]}}}]})
+    why = refused(sagemaker(captured(part(sparse, "JSON", "application/json"), part("1"))))
+    assert (why.reason, "sparse" in why.detail) == (RejectReason.UNDECODABLE, True)
 
 
 def test_json_lines_and_base64_of_text() -> None:
