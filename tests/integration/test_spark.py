@@ -73,14 +73,28 @@ def test_findings_and_report_are_those_of_one_process(history: Path, tmp_path: P
         assert apart == alone
 
 
-def test_files_that_are_not_in_order_of_time_are_counted_as_one_process_counts_them(tmp_path: Path) -> None:
+def out_of_order(folder: Path, files: int) -> Path:
     events = table(EVENTS, 0, EVENTS, PER_SECOND)
     at = np.concatenate([np.arange(4000), np.arange(7000, 9000), np.arange(4000, 7000), np.arange(9000, EVENTS)])
-    folder = written(tmp_path / "fraud", events.take(at), 8)
-    alone, report = replayed(folder, tmp_path / "alone", "--reference-events", "2000")
-    apart, other = replayed(folder, tmp_path / "apart", "--spark", "local[2]", "--reference-events", "2000")
+    return written(folder, events.take(at), files)
+
+
+def test_rows_that_are_not_in_order_of_time_are_counted_as_one_process_counts_them(tmp_path: Path) -> None:
+    (file,) = out_of_order(tmp_path / "fraud", 1).iterdir()
+    alone, report = replayed(file, tmp_path / "alone", "--reference-events", "2000")
+    apart, other = replayed(file, tmp_path / "apart", "--spark", "local[2]", "--reference-events", "2000")
     assert re.search(r"late [1-9]", "\n".join(report))
     assert (apart, other[-1]) == (alone, report[-1])
+
+
+def test_files_that_are_not_in_order_of_time_are_sorted_by_one_process_and_late_on_spark(tmp_path: Path) -> None:
+    folder = out_of_order(tmp_path / "fraud", 8)
+    _, report = replayed(folder, tmp_path / "alone", "--reference-events", "2000")
+    _, other = replayed(folder, tmp_path / "apart", "--spark", "local[2]", "--reference-events", "2000")
+    assert re.search(rf"accepted {EVENTS} \+ rejected 0 \+ late 0", "\n".join(report))
+    found = re.search(r"read (\d+) = accepted (\d+) \+ rejected 0 \+ late ([1-9]\d*) \+ dropped 0", "\n".join(other))
+    assert found
+    assert int(found[1]) == EVENTS == int(found[2]) + int(found[3])
 
 
 @pytest.mark.parametrize("more", [("--exclude", "2026-10-13/2026-10-15", "--first", "5000"), ()])
