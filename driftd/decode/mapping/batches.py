@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from driftd.decode.mapping.inference import nameable, row_of
+from driftd.decode.mapping.leaves import value_at
 from driftd.decode.mapping.proposal import Proposal
 from driftd.decode.mapping.spec import Path, parse, spell
 
@@ -46,7 +47,7 @@ def _by_place(
     path: Path, named: tuple[list[str], str], records: Sequence[Mapping[str, Any]], found: Proposal
 ) -> dict[str, Any] | None:
     for record in records:
-        items = _at(record, path)
+        items = value_at(record, path)
         other = _pairs(items) if isinstance(items, list) and items else None
         if other != named:
             found.warnings.append(
@@ -69,9 +70,11 @@ def _columns(
     steps = parse(given) if isinstance(given, str) else ()
     steps = steps[:-1] if steps and steps[-1] == 0 else steps
     told = (
-        {id(record): answers for record in records if isinstance(answers := _at(record, steps), list)} if steps else {}
+        {id(record): answers for record in records if isinstance(answers := value_at(record, steps), list)}
+        if steps
+        else {}
     )
-    answers = next((told.get(id(record)) for record in records if _at(record, path) is value), None)
+    answers = next((told.get(id(record)) for record in records if value_at(record, path) is value), None)
     if not isinstance(answers, list) or not nameable([*value]):
         return None
     count = len(answers)
@@ -111,12 +114,3 @@ def by_row(values_at: Mapping[Path, Any], found: Proposal) -> None:
 
 def _length(column: Any) -> int:
     return len(column) if isinstance(column, list) and column else -1
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        try:
-            value = value[step]
-        except (LookupError, TypeError):
-            return None
-    return value

@@ -34,6 +34,16 @@ def walk(raw: Any, path: Path) -> Any:
     return raw
 
 
+def value_at(value: Any, path: Path) -> Any:
+    """The same of what is decoded; None where there is none."""
+    for step in path:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
 class Leaves:
     """Several paths at once. ``read`` gives their values' bytes, in order, those that are ``null`` or missing as null;
     it raises ValidationError or AttributeError where the record has another shape than most: then ``slowly`` does it.

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics  # type: ignore[import-untyped]
 
 from driftd.core.event import EventBatch
 from driftd.core.lists import CLASSES
@@ -249,7 +250,6 @@ def test_versions_are_summed_apart_and_rows_by_hour_together() -> None:
 
 
 def test_random_events_have_the_statistics_that_scikit_learn_gives_them(rng: np.random.Generator) -> None:
-    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is no dependency; make quality has it")
     score = np.floor(rng.random(3000) * 256) / 256 + 1 / 512
     label, predicted = (rng.random(3000) < score).astype(float), (score >= 0.6).astype(float)
     found = told(TWO, batch_of(label.tolist(), predicted.tolist(), score.tolist()))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn import metrics  # type: ignore[import-untyped]
 
 from driftd.core.event import EventBatch
 from driftd.core.lists import CLASSES
@@ -62,7 +63,6 @@ def told(scoring: Scoring, sums: NDArray[np.int64]) -> dict[str, tuple[float, fl
 def test_areas_are_scikit_learns_within_the_bound_of_their_bins(
     sides: int, spread: float, rng: np.random.Generator
 ) -> None:
-    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is no dependency; make quality has it")
     labels, p = drawn(rng, 4000, sides, spread)
     scoring = scoring_of(sides)
     sums = sums_of(scoring, batch_of(labels, p))
@@ -77,7 +77,6 @@ def test_areas_are_scikit_learns_within_the_bound_of_their_bins(
 
 
 def test_probabilities_at_the_edges_of_bins_have_scikit_learns_areas_to_all_digits(rng: np.random.Generator) -> None:
-    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is no dependency; make quality has it")
     cuts = np.sort(rng.integers(8, 120, (2000, 2)), axis=1)
     p = np.diff(cuts, axis=1, prepend=0, append=128) / 128  # sums of 1, in bins of 1/128 or narrower ones
     p = np.where(p < 1 / 16, 0.0, p)  # there bins begin elsewhere

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -415,6 +416,16 @@ def test_rows_may_be_objects_and_predictions_lie_deeper() -> None:
     record = {"data": [{"a": 1}, {"a": 2}], "out": [{"ndarray": [[0.9, 0.1], [0.2, 0.8]]}]}
     batch = only(decode(mapping, record))
     assert ([*batch.columns["a"]], batch.prediction) == ([1.0, 2.0], [0.1, 0.8])
+
+
+def test_what_nobody_reads_is_not_in_each_row_and_what_all_share_is_bounded() -> None:
+    """20,000 rows beside a text of 125 kB were 2.6 GB."""
+    many = [[1.0, 2.0]] * 5_000
+    batch = only(decode(ROWS, of_rows(*many, told=[0.5] * 5_000, junk="x" * 100_000)))
+    assert len(batch) == 5_000
+    reject = refused(decode({**ROWS, "version": "v"}, of_rows(*many, told=[0.5] * 5_000, v="x" * 100_000)))
+    assert reject.reason is RejectReason.TOO_LARGE
+    assert re.fullmatch(r"5000 rows, each with 100\d\d\d bytes that all of them share", reject.detail)
 
 
 @pytest.mark.parametrize("told", [[0.1], [0.1, 0.2, 0.3], [], None, 0.5])
