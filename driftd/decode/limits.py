@@ -13,6 +13,10 @@ if TYPE_CHECKING:  # the command line's help imports this module and waits for n
 
 MAX_DEPTH: Final = 500
 """Levels of nesting in a record. Python's own limit moves with the caller's stack, and a verdict must not."""
+GROWS: Final = 16
+"""How many times as large a record may be as JSON: a number of 8 bytes has up to 24 digits, and each row becomes an
+event with all the names.
+"""
 LATEST_TIME: Final = 7_258_118_400.0
 """2200-01-01T00:00:00Z in epoch seconds: what lies beyond is taken to be milliseconds, not a date."""
 

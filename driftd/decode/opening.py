@@ -19,18 +19,12 @@ from msgspec.json import Decoder, encode
 
 from driftd.core.event import DropReason, RecordBatch, RejectReason
 from driftd.decode.json.fast import Unwrapped
-from driftd.decode.json.strict import DECODE_ERRORS, Refused, expected_in, malformed
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, expected_in, malformed, require_room
 from driftd.decode.limits import LATEST_TIME, Limits
 from driftd.decode.mapping.spec import FeatureSource, RecordMapping
 from driftd.ingest.halves import Half, Halves
 
 T = TypeVar("T")
-GROWS: Final = 16
-"""How many times as large a record may be as JSON: a number of 8 bytes has up to 24 digits, and each row becomes an
-event with all the names.
-"""
-
-
 PATH: Final = "driftd-path"
 """The header that says in which file a record was: platforms have what it is of in the folders' names."""
 
@@ -208,6 +202,8 @@ def events_of_call(
     first = [b'"model":%b' % encode(model)] if model else []
     first += [] if math.isnan(time) else [b'"time":%b' % encode(time)]
     same = b",".join((*first, *head))
+    own = sum(map(len, asked)) + sum(map(len, told))
+    require_room(rows, len(same) + (len(identity) if isinstance(identity, str) else 0), own)
     if isinstance(identity, str):
         ids: Sequence[str] = [identity] if rows == 1 else [f"{identity}/{i}" for i in range(rows)]
     elif len(identity) != rows:

@@ -46,6 +46,10 @@ Fragments = Mapping[str, tuple[bytes, int]]
 """Family -> its lines for one model, and how many they are."""
 
 
+def _none() -> NDArray[np.float64]:
+    return np.zeros((len(bin_values.STATISTICS), 0))
+
+
 @dataclass(slots=True, eq=False)
 class _Model:
     """What the sink knows of one model.
@@ -54,8 +58,8 @@ class _Model:
     ``incidents``, whose values are never changed, only replaced. ``window`` has the lines about the last judged window,
     None before there is one; ``quiet`` those of a model that sends nothing; ``incidents`` those of what is open, made
     of what it was ``about``; ``ringing``: of a segment, the channels that have series. None: all have. ``numbers`` and
-    ``usual``, of the judgement's reference: how its bins are read, and what they say of its own values. ``wanted``
-    series about features, ``values`` of them about their values; ``share``: what the limit leaves.
+    ``usual``, of the judgement's reference: how its bins are read, and what they say of its own values; ``now``: of the
+    window's. ``wanted`` series about features, ``values`` of them about their values; ``share``: what the limit leaves.
     """
 
     name: str
@@ -70,7 +74,8 @@ class _Model:
     silent: bool = False
     elsewhere: bool = False
     numbers: BinValues | None = None
-    usual: NDArray[np.float64] | None = None
+    usual: NDArray[np.float64] = field(default_factory=_none)
+    now: NDArray[np.float64] = field(default_factory=_none)
     label_texts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
     last_event: float = float("nan")
@@ -147,8 +152,12 @@ class MetricsSink:
         model = self._model(judgement.model)
         if model.judgement is None or model.judgement.reference is not judgement.reference:
             model.label_texts, model.lines = {}, {}
-            model.numbers = BinValues.of(judgement.reference)
-            model.usual = model.numbers.statistics(judgement.reference.summary)
+            model.numbers = None
+        if ringing is None:
+            if model.numbers is None:
+                model.numbers = BinValues.of(judgement.reference)
+                model.usual = model.numbers.statistics(judgement.reference.summary)
+            model.now = model.numbers.statistics(judgement.summary)
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
         model.cover, model.ringing = cover, ringing
@@ -280,12 +289,10 @@ class MetricsSink:
             ):
                 if family in METRICS:
                     yield family, s.detector, values, shown & ~np.isnan(values), exact
-        if model.numbers is not None and model.usual is not None:
-            now = model.numbers.statistics(j.summary)
-            for name, value, usual in zip(bin_values.STATISTICS, now, model.usual, strict=True):
-                yield "driftd_feature_value", name, value, ~np.isnan(value), False
-                if name in BAND:
-                    yield "driftd_feature_value_reference", name, usual, ~np.isnan(usual), False
+        for name, value, usual in zip(bin_values.STATISTICS, model.now, model.usual, strict=True):
+            yield "driftd_feature_value", name, value, ~np.isnan(value), False
+            if name in BAND:
+                yield "driftd_feature_value_reference", name, usual, ~np.isnan(usual), False
         yield "driftd_feature_status", "", j.channel_status.astype(np.float64), everywhere, False
         since = (j.channel_status >= Status.WARNING) & ~np.isnan(j.since)
         yield "driftd_feature_drift_since_timestamp_seconds", "", j.since, since, True

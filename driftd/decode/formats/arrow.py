@@ -17,9 +17,9 @@ import numpy as np
 from driftd.core.errors import ConfigError
 from driftd.core.event import Decoded, RecordBatch, Reject, RejectReason, Schema, TopicPartition
 from driftd.decode.json.strict import Refused
-from driftd.decode.limits import Limits
+from driftd.decode.limits import GROWS, Limits
 from driftd.decode.mapping.spec import RecordMapping
-from driftd.decode.opening import GROWS, UNFORESEEN, Record, each, unforeseen
+from driftd.decode.opening import UNFORESEEN, Record, each, unforeseen
 from driftd.decode.registry import checked
 
 if TYPE_CHECKING:

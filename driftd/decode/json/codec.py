@@ -12,11 +12,11 @@ from typing import Protocol
 
 from driftd.core.event import Decoded, RecordBatch, Reject, Schema, Withheld
 from driftd.decode.json.fast import JsonCodec
-from driftd.decode.limits import DEFAULT_LIMITS, Limits
+from driftd.decode.limits import DEFAULT_LIMITS, GROWS, Limits
 from driftd.decode.mapping.hints import Explaining
 from driftd.decode.mapping.shape import MappedShape
 from driftd.decode.mapping.spec import JSON, RecordMapping
-from driftd.decode.opening import GROWS, Opener, is_plain
+from driftd.decode.opening import Opener, is_plain
 from driftd.decode.registry import Registered
 from driftd.ingest.halves import Halves
 

@@ -25,7 +25,7 @@ from driftd.core.event import Kind, RejectReason, Schema
 from driftd.decode.fields import COST_NAMES, FIELDS, MOST_COST, Holds
 from driftd.decode.json.compiled import FEATURE, PREDICTION, TYPES, CompiledSchema, StrictEnvelope
 from driftd.decode.json.lists import ONE, of_one
-from driftd.decode.limits import LATEST_TIME, MAX_DEPTH, Limits
+from driftd.decode.limits import DEFAULT_LIMITS, GROWS, LATEST_TIME, MAX_DEPTH, Limits
 
 DECODE_ERRORS: Final = (MsgspecError, UnicodeError, RecursionError)
 DETAIL_CHARS: Final = 200
@@ -443,6 +443,14 @@ def examine(value: bytes | None, limits: Limits) -> bytes:
     if too_deep(value):
         raise Refused(RejectReason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
     return value
+
+
+def require_room(rows: int, shared: int, own: int) -> None:
+    """Raises Refused where ``shared`` bytes that a record has once would be in each of its ``rows``, and that is too
+    much (limits.GROWS); ``own``: the bytes of all rows.
+    """
+    if rows > 1 and rows * shared > GROWS * max(own + shared, DEFAULT_LIMITS.record_bytes):
+        raise Refused(RejectReason.TOO_LARGE, f"{rows} rows, each with {shared} bytes that all of them share")
 
 
 def crowded(value: bytes | Raw, limits: Limits) -> bool:

@@ -15,22 +15,18 @@ from typing import Any, Final
 from msgspec.json import Decoder, encode
 
 from driftd.core.event import RejectReason
-from driftd.decode.json.strict import DECODE_ERRORS, Refused
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, require_room
 from driftd.decode.mapping.leaves import as_list, value_at, walk
 from driftd.decode.mapping.spec import Path, RecordMapping, Source, spell
 
-GROWS: Final = 16
-"""By how much a record may grow when it becomes one for each row, as part of the largest record. Chosen: 4 MB of what
-all rows of a record share, at the default; 10,000 rows with 400 bytes of names and times beside them."""
 _any: Final = Decoder(Any)
 
 
 class Rows:
     """Of a mapping whose features are under an item 0; ``at`` is where the rows are."""
 
-    def __init__(self, mapping: RecordMapping, record_bytes: int) -> None:
+    def __init__(self, mapping: RecordMapping) -> None:
         under = mapping.features.under
-        self._most = GROWS * record_bytes
         self.at: Path = () if under is None or not under or under[-1] != 0 else under[:-1]
         sources = [s for name, s in mapping.sources.items() if name != "model" and isinstance(s, Source)]
         self._beside = [s.path for s in sources if s.path is not None and 0 in s.path]
@@ -62,16 +58,11 @@ class Rows:
         if isinstance(whole, dict):  # else what nobody reads would be in each of them
             whole = {name: value for name, value in whole.items() if name in self._read}
         lists = [self.at, *dict.fromkeys(_rows_at(whole, path, count) for path in self._beside)]
-        self._require_room(whole, lists, count)
-        return [encode(self._row(whole, lists, i)) for i in range(count)]
-
-    def _require_room(self, whole: Any, lists: list[Path], count: int) -> None:
-        """Raises Refused where what all rows share is too much to be with each of them."""
         shared = whole
         for path in lists:
             shared = _replaced(shared, path, [])
-        if (size := len(encode(shared))) * count > self._most:
-            raise Refused(RejectReason.TOO_LARGE, f"{count} rows, each with {size} bytes that all of them share")
+        require_room(count, len(encode(shared)), memoryview(record).nbytes)
+        return [encode(self._row(whole, lists, i)) for i in range(count)]
 
     def _row(self, whole: Any, lists: list[Path], i: int) -> Any:
         out = whole

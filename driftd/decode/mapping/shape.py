@@ -25,7 +25,7 @@ class MappedShape(Shape):
     def __init__(self, mapping: RecordMapping, limits: Limits) -> None:
         self._mapping = mapping
         self.own = Rewriter(mapping, limits).rewritten  # type: ignore[method-assign]
-        self._rows = Rows(mapping, limits.record_bytes)
+        self._rows = Rows(mapping)
         self.extra = len(mapping.features.names) + len(mapping.features.paths)
         model = mapping.sources["model"]
         assert isinstance(model, Source)

@@ -197,6 +197,18 @@ def test_rows_that_cannot_be_used_are_counted(value: bytes, reason: RejectReason
     assert refused(databricks(value)).reason is reason
 
 
+def test_what_all_rows_of_a_call_share_is_bounded_before_it_is_in_each_of_them() -> None:
+    """8,000 rows with an id of 60 kB would be half a gigabyte; with one of 400 bytes they are 3 MB."""
+    for length, usable in ((400, True), (60_000, False)):
+        calls = row({"inputs": [[1]] * 8_000}, {"predictions": [1] * 8_000}, databricks_request_id="i" * length)
+        decoded = databricks(calls)
+        if usable:
+            assert len(only(decoded)) == 8_000
+        else:
+            assert refused(decoded).reason is RejectReason.TOO_LARGE
+            assert "8000 rows, each with 60" in refused(decoded).detail
+
+
 # -- logs of feature stores --
 
 FEAST = {
