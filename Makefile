@@ -70,7 +70,7 @@ format: $(VENV)/.dev  ## Let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: $(VENV)/.dev  ## Renew docs tables, dashboard, rules and manifests from the catalogue of metrics and the registry of detectors
+generate: $(VENV)/.dev  ## Renew docs tables, dashboards, rules and manifests from the catalogue of metrics and the registry of detectors
 	@$(BIN)/driftd generate checkout
 	@$(BIN)/python -m tests.deploy.rendering
 

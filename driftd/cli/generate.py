@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.group(
     epilog=options.examples(
         ("driftd generate rules -o rules", "alert rules that fit driftd.yaml"),
-        ("driftd generate dashboards -o dashboards", "the dashboard, for Grafana's provisioning"),
+        ("driftd generate dashboards -o dashboards", "the dashboards, for Grafana's provisioning"),
     )
 )
 def generate() -> None:
@@ -107,18 +107,25 @@ def _pair(text: str) -> tuple[str, str]:
     name="dashboards",
     epilog=options.examples(
         ("driftd generate dashboards -o /var/lib/grafana/dashboards", "for Grafana's provisioning"),
-        ("driftd generate dashboards > driftd.json", "to import by hand"),
+        ("driftd generate dashboards -o dashboards --runbooks https://wiki.corp/driftd", "to import by hand"),
     ),
 )
 @options.settings()
 @_runbooks
-@_out
-def dashboards_(out: Path | None, **given: Any) -> None:
-    """Grafana's dashboard, which asks for its data source."""
-    from driftd.generate.configured import RUNBOOKS, rule_settings  # noqa: PLC0415
-    from driftd.generate.dashboard import dashboard  # noqa: PLC0415
+@click.option(
+    "-o", "--out", metavar="DIR", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder."
+)
+def dashboards_(out: Path, **given: Any) -> None:
+    """Grafana's dashboards, which ask for their data source and lead to each other.
 
-    _write({"driftd.json": dashboard().replace(RUNBOOKS, rule_settings(_loaded(given).settings).runbooks)}, out)
+    driftd-fleet has all models, driftd-model one of them, driftd-channel one of its channels, driftd-daemon driftd
+    itself.
+    """
+    from driftd.generate.configured import RUNBOOKS, rule_settings  # noqa: PLC0415
+    from driftd.generate.dashboard import dashboards  # noqa: PLC0415
+
+    runbooks = rule_settings(_loaded(given).settings).runbooks
+    _write({name: text.replace(RUNBOOKS, runbooks) for name, text in dashboards().items()}, out)
 
 
 @generate.command(

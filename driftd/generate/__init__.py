@@ -13,7 +13,7 @@ from typing import Final
 from driftd.config.share import RUNBOOKS, shared
 from driftd.core.errors import ConfigError
 from driftd.generate import chart, docs, rules
-from driftd.generate.dashboard import dashboard
+from driftd.generate.dashboard import dashboards
 from driftd.monitor.steps import ALERTS
 
 Renew = Callable[[str], str]
@@ -25,6 +25,10 @@ def _rules(name: str, _: str) -> str:
     return rules.files()[name]
 
 
+def _dashboards(folder: str) -> dict[str, Renew]:
+    return {f"{folder}/{name}": lambda _, name=name: dashboards()[name] for name in dashboards()}  # type: ignore[misc]
+
+
 PARTS: Final[dict[str, dict[str, Renew]]] = {
     "docs": {
         "docs/metrics.md": docs.metrics,
@@ -33,11 +37,11 @@ PARTS: Final[dict[str, dict[str, Renew]]] = {
         "docs/runbooks.md": lambda text: docs.runbooks(text, rules.alerts()),
         **{f"{RUNBOOKS}/{alert}.md": partial(docs.branches, alert) for alert in ALERTS},
     },
-    "dashboard": {"deploy/grafana/dashboards/driftd.json": lambda _: dashboard()},
+    "dashboards": _dashboards("deploy/grafana/dashboards"),
     "rules": {"alert_rules/drift.yml": rules.drift, "alert_rules/quality.yml": lambda _: rules.quality()},
     "chart": {
         **{f"{CHART}files/rules/{name}": partial(_rules, name) for name in rules.FILES},
-        f"{CHART}files/dashboards/driftd.json": lambda _: dashboard(),
+        **_dashboards(f"{CHART}files/dashboards"),
         f"{CHART}values.schema.json": lambda _: chart.schema(shared(f"{CHART}values.yaml")),
         f"{CHART}README.md": lambda text: chart.readme(text, shared(f"{CHART}values.yaml")),
     },

@@ -1,30 +1,105 @@
-"""The dashboard: a row of panels for each question."""
+"""The dashboards: all models, one model, one channel, and driftd itself, each with links to the others."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
 from driftd.generate import rows_driftd, rows_model, rows_models, rows_segments
-from driftd.generate.grafana import RUNBOOKS, SOURCE, Json, Row, placed
+from driftd.generate.grafana import CHANNEL, DAEMON, FLEET, MODEL, RUNBOOKS, SOURCE, Json, Row, placed
+
+TAG: Final = "driftd"
+"""By which the dashboards find each other."""
+_MODELS: Final = ("model", "label_values(driftd_model_status, model)")
+_CHANNELS: Final = ("feature", 'label_values(driftd_feature_status{model="$model"}, feature)')
 
 
-def dashboard() -> str:
-    """deploy/grafana/dashboards/driftd.json. Folded: what has data only where it was configured, or events say it."""
-    rows = [
-        Row("All models", rows_models.all_models()),
-        Row("Can a page be trusted?", rows_models.trust()),
-        Row("Model $model", rows_model.model()),
-        Row("Feature $feature of $model", rows_model.feature()),
-        Row("Service of $model", rows_model.service()),
-        Row("driftd itself", rows_driftd.driftd()),
-        Row("Evidence and chosen detectors: $feature of $model", rows_model.detectors(), folded=True),
-        Row("Latency and cost of $model", rows_model.latency_and_cost(), folded=True),
-        Row("How right $model is", rows_model.performance(), folded=True),
-        Row("Labels of $model that come later", rows_model.later_labels(), folded=True),
-        Row("Segments of $model", rows_segments.segments(), folded=True),
-        Row("Experiments of $model", rows_model.experiments(), folded=True),
-    ]
-    return json.dumps({**_frame(), "panels": placed(rows)}, indent=2) + "\n"
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A dashboard. ``variables``: name and query, each may use the ones before; ``alerts`` and ``versions`` are the
+    matchers of what is marked on its panels, None where nothing is.
+    """
+
+    uid: str
+    title: str
+    description: str
+    rows: Callable[[], Iterator[Row]]
+    variables: tuple[tuple[str, str], ...] = ()
+    alerts: str | None = None
+    versions: str | None = None
+
+
+def _fleet() -> Iterator[Row]:
+    yield Row("All models", rows_models.all_models())
+    yield Row("Can a page be trusted?", rows_models.trust())
+
+
+def _model() -> Iterator[Row]:
+    """Folded: what has data only where it was configured, or events say it."""
+    yield Row("Model $model", rows_model.model())
+    yield Row("Service of $model", rows_model.service())
+    yield Row("Latency and cost of $model", rows_model.latency_and_cost(), folded=True)
+    yield Row("How right $model is", rows_model.performance(), folded=True)
+    yield Row("Labels of $model that come later", rows_model.later_labels(), folded=True)
+    yield Row("Segments of $model", rows_segments.segments(), folded=True)
+    yield Row("Experiments of $model", rows_model.experiments(), folded=True)
+
+
+def _channel() -> Iterator[Row]:
+    yield Row("$feature of $model", rows_model.feature())
+    yield Row("Evidence and chosen detectors: $feature of $model", rows_model.detectors(), folded=True)
+
+
+def _daemon() -> Iterator[Row]:
+    yield Row("Does it run?", rows_driftd.state())
+    yield Row("What becomes of events", rows_driftd.events())
+    yield Row("What it costs", rows_driftd.cost())
+
+
+SHEETS: Final = (
+    Sheet(
+        FLEET,
+        "driftd: all models",
+        "How all models are, what is open, and what a page is worth.",
+        _fleet,
+    ),
+    Sheet(
+        MODEL,
+        "driftd: one model",
+        "Channels of a model, its service, latency, cost, quality, labels, segments and experiments.",
+        _model,
+        (_MODELS,),
+        alerts='model=~"$model|"',
+        versions='model="$model"',
+    ),
+    Sheet(
+        CHANNEL,
+        "driftd: one channel",
+        "Values of a channel beside its reference's, and what each detector says of them.",
+        _channel,
+        (_MODELS, _CHANNELS),
+        alerts='model="$model", feature=~"$feature|"',
+        versions='model="$model"',
+    ),
+    Sheet(
+        DAEMON,
+        "driftd itself",
+        "Whether driftd runs, what becomes of the events that it reads, and what it costs.",
+        _daemon,
+        alerts='model=""',
+    ),
+)
+
+
+def dashboards() -> dict[str, str]:
+    """The files of deploy/grafana/dashboards, by name."""
+    return {f"{sheet.uid}.json": _file(sheet) for sheet in SHEETS}
+
+
+def _file(sheet: Sheet) -> str:
+    return json.dumps({**_frame(sheet), "panels": placed(sheet.rows())}, indent=2) + "\n"
 
 
 def _variable(name: str, query: str) -> Json:
@@ -37,7 +112,7 @@ def _variable(name: str, query: str) -> Json:
         "query": {"qryType": 1, "query": query, "refId": f"{name}-variable"},
         "refresh": 2,
         "regex": "",
-        "sort": 1,
+        "sort": 7,
         "hide": 0,
         "multi": False,
         "includeAll": False,
@@ -47,9 +122,8 @@ def _variable(name: str, query: str) -> Json:
     }
 
 
-def _frame() -> Json:
-    """All but the panels."""
-    source = {
+def _source() -> Json:
+    return {
         "name": "datasource",
         "label": "Data source",
         "type": "datasource",
@@ -63,18 +137,11 @@ def _frame() -> Json:
         "options": [],
         "skipUrlSync": False,
     }
-    alerts = {
-        "datasource": SOURCE,
-        "enable": True,
-        "hide": False,
-        "iconColor": "red",
-        "name": "Alerts of driftd",
-        "expr": 'ALERTS{alertname=~"Driftd.*", alertname!="DriftdWatchdog", alertstate="firing", model=~"$model|"}',
-        "titleFormat": "{{alertname}}",
-        "textFormat": "{{model}} {{feature}}",
-        "step": "60s",
-    }
-    own = {
+
+
+def _marks(sheet: Sheet) -> Iterator[Json]:
+    """Vertical lines on every panel: alerts while they fire, and the time at which another version was first there."""
+    yield {
         "builtIn": 1,
         "datasource": {"type": "grafana", "uid": "-- Grafana --"},
         "enable": True,
@@ -83,27 +150,52 @@ def _frame() -> Json:
         "name": "Annotations & Alerts",
         "type": "dashboard",
     }
-    runbooks = {
-        "title": "Runbooks",
-        "url": RUNBOOKS,
-        "type": "link",
-        "icon": "doc",
-        "targetBlank": True,
-        "asDropdown": False,
-        "includeVars": False,
-        "keepTime": False,
-        "tags": [],
-        "tooltip": "",
-    }
-    models, features = (
-        "label_values(driftd_model_status, model)",
-        'label_values(driftd_feature_status{model="$model"}, feature)',
-    )
+    if sheet.alerts is not None:
+        names = 'alertname=~"Driftd.*", alertname!="DriftdWatchdog", alertstate="firing"'
+        yield _mark(
+            "Alerts of driftd", "red", f"ALERTS{{{names}, {sheet.alerts}}}", "{{alertname}}", "{{model}} {{feature}}"
+        )
+    if sheet.versions is not None:
+        known = f"driftd_model_info{{{sheet.versions}}}"
+        query = (
+            f"max by (model, version) ({known}) unless max by (model, version) ({known} offset 1m)"
+            f" and on (model) max by (model) ({known} offset 1m)"
+        )
+        yield _mark("Versions", "blue", query, "version {{version}}", "{{model}}")
+
+
+def _mark(name: str, color: str, query: str, title: str, text: str) -> Json:
     return {
-        "uid": "driftd",
-        "title": "driftd",
-        "description": "Drift of models, what a page is worth, one model, one feature, its service, and driftd itself.",
-        "tags": ["driftd", "machine learning"],
+        "datasource": SOURCE,
+        "enable": True,
+        "hide": False,
+        "iconColor": color,
+        "name": name,
+        "expr": query,
+        "titleFormat": title,
+        "textFormat": text,
+        "step": "60s",
+    }
+
+
+def _links() -> list[Json]:
+    """To the other dashboards, with the model, the channel and the time that are shown; and to the runbooks."""
+    common = {"icon": "doc", "tooltip": "", "asDropdown": False}
+    others = {"title": "driftd", "type": "dashboards", "tags": [TAG], "url": "", "targetBlank": False}
+    runbooks = {"title": "Runbooks", "type": "link", "tags": [], "url": RUNBOOKS, "targetBlank": True}
+    return [
+        {**common, **others, "includeVars": True, "keepTime": True},
+        {**common, **runbooks, "includeVars": False, "keepTime": False},
+    ]
+
+
+def _frame(sheet: Sheet) -> Json:
+    """All but the panels."""
+    return {
+        "uid": sheet.uid,
+        "title": sheet.title,
+        "description": sheet.description,
+        "tags": [TAG, "machine learning"],
         "timezone": "utc",
         "editable": True,
         "graphTooltip": 1,
@@ -115,7 +207,7 @@ def _frame() -> Json:
         "liveNow": False,
         "time": {"from": "now-6h", "to": "now"},
         "timepicker": {},
-        "links": [runbooks],
-        "annotations": {"list": [own, alerts]},
-        "templating": {"list": [source, _variable("model", models), _variable("feature", features)]},
+        "links": _links(),
+        "annotations": {"list": [*_marks(sheet)]},
+        "templating": {"list": [_source(), *(_variable(*each) for each in sheet.variables)]},
     }

@@ -11,6 +11,11 @@ Json = dict[str, Any]
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 RUNBOOKS: Final = "https://runbooks.example.com/driftd/"
+FLEET: Final = "driftd-fleet"
+MODEL: Final = "driftd-model"
+CHANNEL: Final = "driftd-channel"
+DAEMON: Final = "driftd-daemon"
+"""The dashboards, by their uid, which is their name in addresses and the name of their file, too."""
 STATUS_STEPS: Final = ("green", (1, "blue"), (2, "yellow"), (3, "red"))
 STATUS_NAMES: Final = (("OK", "green"), ("LEARNING", "blue"), ("WARNING", "yellow"), ("DRIFT", "red"))
 LAST: Final = {"calcs": ["lastNotNull"], "fields": "", "values": False}
@@ -55,6 +60,12 @@ class Row:
     title: str
     panels: Iterable[Panel]
     folded: bool = False
+
+
+def address(uid: str, **variables: str) -> str:
+    """Of another dashboard, with the data source and the time that are shown."""
+    given = "".join(f"var-{name}={value}&" for name, value in variables.items())
+    return f"/d/{uid}?{given}${{datasource:queryparam}}&${{__url_time_range}}"
 
 
 def suffix(unit: str) -> str:
@@ -165,9 +176,10 @@ def lines(
     limit: float | None = None,
     least: float | None = 0,
     runbooks: Iterable[str] = (),
+    links: Iterable[Json] = (),
 ) -> Panel:
     """Lines over time; one whose legend has "threshold" or "reference" in it is dashed. ``limit`` draws a red line.
-    The axis begins at ``least``; None: at the least value.
+    The axis begins at ``least``; None: at the least value. ``links`` are those of each line.
     """
     shown = [*queries]
     custom = LINE if limit is None else {**LINE, "thresholdsStyle": {"mode": "line"}}
@@ -186,6 +198,7 @@ def lines(
             "thresholds": steps(("green",) if limit is None else ("green", (limit, "red"))),
             "color": {"mode": "palette-classic"},
             "custom": custom,
+            **({"links": [*links]} if links else {}),
             **({} if least is None else {"min": least}),
         },
         overrides=[how for word, how in DASHED.items() if any(word in legend for _, legend in shown)],
@@ -193,13 +206,21 @@ def lines(
     )
 
 
-def statuses(title: str, description: str, query: Query, *, runbooks: Iterable[str]) -> Panel:
+def statuses(
+    title: str,
+    description: str,
+    query: Query,
+    *,
+    runbooks: Iterable[str],
+    size: tuple[int, int] = (12, 9),
+    links: Iterable[Json] = (),
+) -> Panel:
     return panel(
         "state-timeline",
         title,
         description,
         [query],
-        size=(12, 9),
+        size=size,
         options={
             "mergeValues": True,
             "showValue": "auto",
@@ -212,6 +233,7 @@ def statuses(title: str, description: str, query: Query, *, runbooks: Iterable[s
             "thresholds": steps(STATUS_STEPS),
             "mappings": mapping(STATUS_NAMES),
             "custom": {"fillOpacity": 70, "lineWidth": 0},
+            **({"links": [*links]} if links else {}),
         },
         runbooks=runbooks,
     )
@@ -250,17 +272,17 @@ def table(
     *,
     sort: str,
     fields: Mapping[str, Mapping[str, Any]],
+    size: tuple[int, int] = (12, 9),
     runbooks: Iterable[str] = (),
 ) -> Panel:
     """A line a model. ``columns``: heading -> query; ``fields``: heading -> properties of its cells."""
-    link = {"title": "Show this model", "targetBlank": False}
-    link["url"] = "/d/driftd/driftd?var-model=${__value.raw}&${datasource:queryparam}"
+    link = {"title": "Show this model", "targetBlank": False, "url": address(MODEL, model="${__value.raw}")}
     found = panel(
         "table",
         title,
         description,
         [(query, "__auto") for query in columns.values()],
-        size=(12, 9),
+        size=size,
         options={"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": sort, "desc": True}]},
         defaults={},
         overrides=[
@@ -279,6 +301,37 @@ def table(
         {"id": "merge", "options": {}},
         {"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": {"model": "Model", **names}}},
     ]
+    return found
+
+
+def labels(
+    title: str, description: str, query: str, columns: Mapping[str, str], *, empty: str, fields: Mapping[str, Any]
+) -> Panel:
+    """A line a series. ``columns``: label -> heading, of those that are shown, in order; ``empty`` is told where there
+    is none; ``fields``: heading -> properties of its cells.
+    """
+    found = panel(
+        "table",
+        title,
+        description,
+        [(query, "__auto")],
+        size=(24, 7),
+        options={"showHeader": True, "cellHeight": "sm", "sortBy": []},
+        defaults={"noValue": empty},
+        overrides=[
+            {
+                "matcher": {"id": "byName", "options": name},
+                "properties": [{"id": key, "value": value} for key, value in properties.items()],
+            }
+            for name, properties in fields.items()
+        ],
+        instant=True,
+        table=True,
+    )
+    order = {label: place for place, label in enumerate(columns)}
+    hidden = {"Time": True, "Value": True}
+    organised = {"excludeByName": hidden, "indexByName": order, "renameByName": dict(columns)}
+    found.json["transformations"] = [{"id": "organize", "options": organised}]
     return found
 
 

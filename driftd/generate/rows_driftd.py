@@ -1,4 +1,4 @@
-"""The dashboard's row about driftd itself."""
+"""Rows about driftd itself: whether it runs, what becomes of events, and what it costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MUST: Final = ("red", (1, "green"))
 NOT_USED: Final = ("driftd_events_rejected_total", "driftd_events_dropped_total", "driftd_events_late_total")
 
 
-def driftd() -> Iterator[Panel]:
+def state() -> Iterator[Panel]:
     yield stat(
         "Up", "Instances that Prometheus reaches.", 'sum(up{job="driftd"})', colors=MUST, runbooks=["DriftdDown"]
     )
@@ -59,6 +59,9 @@ def driftd() -> Iterator[Panel]:
         runbooks=["DriftdSeriesLimit", "DriftdDiscoveryLimit"],
     )
     yield stat("driftd version", "Version that runs.", "max by (version) (driftd_build_info)", legend="{{version}}")
+
+
+def events() -> Iterator[Panel]:
     yield lines(
         "Lag",
         "Age of the oldest record not yet read, per topic, worst partition; the objective is driftd:slo:lag_seconds.",
@@ -89,4 +92,54 @@ def driftd() -> Iterator[Panel]:
         size=(8, 8),
         unit="eps",
         runbooks=["DriftdRejects", "DriftdEventsDropped"],
+    )
+
+
+def cost() -> Iterator[Panel]:
+    yield lines(
+        "Processor",
+        "Processors that each instance keeps busy; one is 100 %.",
+        [('rate(process_cpu_seconds_total{job="driftd"}[$__rate_interval])', "{{instance}}")],
+        size=(8, 8),
+        unit="percentunit",
+    )
+    yield lines(
+        "Memory",
+        "Resident memory of each instance.",
+        [('process_resident_memory_bytes{job="driftd"}', "{{instance}}")],
+        size=(8, 8),
+        unit="bytes",
+    )
+    yield lines(
+        "Processor time for a million events",
+        "Of what was read lately; docs/how-to/sizing.md.",
+        [("max by (instance) (driftd_million_events_processor_seconds)", "{{instance}}")],
+        size=(8, 8),
+        unit="s",
+    )
+    yield lines(
+        "Checkpoints: bytes",
+        "What the last checkpoint of each instance wrote.",
+        [("max by (instance) (driftd_checkpoint_bytes)", "{{instance}}")],
+        size=(8, 8),
+        unit="bytes",
+        runbooks=["DriftdCheckpointFailing"],
+    )
+    yield lines(
+        "Checkpoints: time",
+        "How long the last checkpoint of each instance took.",
+        [("max by (instance) (driftd_checkpoint_duration_seconds)", "{{instance}}")],
+        size=(8, 8),
+        unit="s",
+        runbooks=["DriftdCheckpointStale"],
+    )
+    yield lines(
+        "Series and members",
+        "Series about models and channels that are exported; members of the consumer group.",
+        [
+            ("sum(driftd_series)", "series"),
+            ("max(driftd_group_members)", "members"),
+        ],
+        size=(8, 8),
+        runbooks=["DriftdSeriesLimit"],
     )

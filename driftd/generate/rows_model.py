@@ -1,4 +1,4 @@
-"""The dashboard's rows about one model: its channels, one of its features by every detector, and its service."""
+"""Rows about one model: its channels, one of them by every detector, its service, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Final
 
 from driftd.detectors import NUMBERS
 from driftd.detectors.registry import faults, in_order, is_fault, is_sequential, registry
-from driftd.generate.grafana import STATUS_NAMES, STATUS_STEPS, Panel, Query, bars, lines, stat, suffix
+from driftd.generate.grafana import (
+    CHANNEL,
+    STATUS_NAMES,
+    STATUS_STEPS,
+    Panel,
+    Query,
+    address,
+    bars,
+    lines,
+    stat,
+    statuses,
+    suffix,
+)
 
 MODEL: Final = '{model="$model"}'
 FEATURE: Final = '{model="$model", feature="$feature"}'
@@ -15,6 +27,11 @@ OTHERS: Final = 'detector!="judge"'
 TIMES: Final = suffix("×")
 NO_UNIT: Final = frozenset({"1", "ratio"})
 """Of statistics that have none: distances from 0 to 1, and chi-squared."""
+_TO_CHANNEL: Final = {
+    "title": "Show this channel",
+    "targetBlank": False,
+    "url": address(CHANNEL, model="${model}", feature="${__field.labels.feature}"),
+}
 
 
 def model() -> Iterator[Panel]:
@@ -62,6 +79,14 @@ def model() -> Iterator[Panel]:
         legend="{{version}} / {{reference}}",
         size=(6, 4),
     )
+    yield statuses(
+        "Open episodes and tickets",
+        "Each channel of the model that is not quiet: WARNING is a ticket, DRIFT an open episode that pages.",
+        (f"max by (feature) (driftd_feature_status{MODEL})", "{{feature}}"),
+        runbooks=["DriftdModelDrift", "DriftdFeatureDrift"],
+        size=(24, 8),
+        links=[_TO_CHANNEL],
+    )
     ratio = f'max by (feature) (driftd_feature_drift_ratio{{model="$model", {OTHERS}}})'
     yield lines(
         "Drift ratio per channel",
@@ -72,6 +97,7 @@ def model() -> Iterator[Panel]:
         unit=TIMES,
         limit=1,
         runbooks=["DriftdFeatureDrift", "DriftdModelDrift"],
+        links=[_TO_CHANNEL],
     )
     yield bars(
         "Drift ratio now",
@@ -101,6 +127,7 @@ def model() -> Iterator[Panel]:
         unit=TIMES,
         limit=1,
         runbooks=["DriftdModelDrift"],
+        links=[_TO_CHANNEL],
     )
     yield bars(
         "Changed for",

@@ -1,20 +1,51 @@
-"""The dashboard's rows about all models: how they are, and what a page is worth."""
+"""Rows about all models: what is open, how they are, and what a page is worth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from driftd.generate.grafana import STATUS_NAMES, STATUS_STEPS, Panel, mapping, stat, statuses, steps, table
+from driftd.generate.grafana import (
+    MODEL,
+    STATUS_NAMES,
+    STATUS_STEPS,
+    Panel,
+    address,
+    labels,
+    mapping,
+    stat,
+    statuses,
+    steps,
+    table,
+)
 
 
 def all_models() -> Iterator[Panel]:
+    to_model = {"title": "Show this model", "targetBlank": False, "url": address(MODEL, model="${__value.raw}")}
+    to_incident = {"title": "Show on driftd's page", "targetBlank": True, "url": "${__data.fields.Address}"}
+    yield labels(
+        "Open now",
+        "What is open, as alerts tell it: pages, and up to five tickets a model. Each leads to its incident on the "
+        "pages of driftd, where http.external_url is set.",
+        "max by (severity, model, summary, url) (driftd_incident_info)",
+        {"severity": "Severity", "model": "Model", "summary": "What has changed", "url": "Address"},
+        empty="Nothing is open.",
+        fields={
+            "Severity": {"custom.width": 90},
+            "Model": {"links": [to_model], "custom.width": 220},
+            "What has changed": {"links": [to_incident]},
+            "Address": {"custom.hidden": True},
+        },
+    )
     yield statuses(
         "Status of models",
         "Status of each model: OK, LEARNING (no reference yet), WARNING (tickets), DRIFT (an episode pages). "
         "The worst of two members counts.",
         ("max by (model) (driftd_model_status)", "{{model}}"),
         runbooks=["DriftdModelDrift"],
+        links=[
+            {"title": "Show this model", "targetBlank": False, "url": address(MODEL, model="${__field.labels.model}")}
+        ],
     )
     yield table(
         "Models now",
@@ -101,11 +132,6 @@ def trust() -> Iterator[Panel]:
         },
         sort="Can page",
         fields={"Reference spans": {"unit": "s"}, "Pages in 30 days": {"decimals": 0}},
+        size=(24, 9),
         runbooks=["DriftdModelDrift"],
-    )
-    yield statuses(
-        "Open episodes and tickets of $model",
-        "Each channel of the model that is not quiet: WARNING is a ticket, DRIFT an open episode that pages.",
-        ('max by (feature) (driftd_feature_status{model="$model"}) >= 2', "{{feature}}"),
-        runbooks=["DriftdModelDrift", "DriftdFeatureDrift"],
     )

@@ -42,7 +42,7 @@ _ALERT: Final = """\
             Usually a producer has changed or broken.
           help: '{{{{ with printf "max by (help) (driftd_model_help_info{{model=%q}})" $labels.model | query }}}}{{{{ . | first | label "help" }}}}{{{{ end }}}}'
           runbook_url: https://runbooks.example.com/driftd/{alert}.md
-          dashboard_url: 'https://grafana.example.com/d/driftd/driftd?var-model={{{{ $labels.model | urlquery }}}}&var-feature={{{{ $labels.feature | urlquery }}}}{{{{ with printf "(min(driftd_feature_drift_since_timestamp_seconds{{model=%q,feature=%q}}) - 3600) * 1000" $labels.model $labels.feature | query }}}}&from={{{{ . | first | value | printf "%.0f" }}}}&to=now{{{{ end }}}}'
+          dashboard_url: 'https://grafana.example.com/d/driftd-channel?var-model={{{{ $labels.model | urlquery }}}}&var-feature={{{{ $labels.feature | urlquery }}}}{{{{ with printf "(min(driftd_feature_drift_since_timestamp_seconds{{model=%q,feature=%q}}) - 3600) * 1000" $labels.model $labels.feature | query }}}}&from={{{{ . | first | value | printf "%.0f" }}}}&to=now{{{{ end }}}}'
           incident_url: '{{{{ with printf "max by (url) (driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}) or max by (url) (last_over_time(driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}[15m]))" $labels.model $labels.feature $labels.model $labels.feature | query }}}}{{{{ . | first | label "url" }}}}{{{{ end }}}}'
 """  # noqa: E501  (a template of Prometheus must not contain line breaks)
 

@@ -110,7 +110,7 @@ def alert(**more: str) -> dict[str, Any]:
             "summary": f"Model {more.get('model', 'fraud')} has drifted",
             "description": "amount: unit since 14:20 UTC",
             "runbook_url": "https://wiki.corp/DriftdModelDrift.md",
-            "dashboard_url": "https://grafana.corp/d/driftd/driftd?var-model=fraud",
+            "dashboard_url": "https://grafana.corp/d/driftd-model?var-model=fraud",
             "incident_url": "https://driftd.corp/incident?id=5f1e",
         },
         "startsAt": "2026-11-29T14:24:00Z",
@@ -146,7 +146,7 @@ def test_the_text_has_time_owner_and_links(amtool: str, tmp_path: Path) -> None:
         "Alert since 2026-11-29 14:24 UTC. Owner: ann.",
         "Incident: https://driftd.corp/incident?id=5f1e",
         "Runbook: https://wiki.corp/DriftdModelDrift.md",
-        "Dashboard: https://grafana.corp/d/driftd/driftd?var-model=fraud",
+        "Dashboard: https://grafana.corp/d/driftd-model?var-model=fraud",
     ]
     over = rendered(amtool, tmp_path, "driftd.text", {**alert(), "status": "resolved"}, status="resolved")
     assert "From 2026-11-29 14:24 to 2026-11-29 15:30 UTC." in over

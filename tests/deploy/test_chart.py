@@ -21,6 +21,7 @@ from driftd.config.describe import settings
 from driftd.engine.timing import Timing
 from tests.deploy.reading import ROOT, read_yaml
 from tests.deploy.rendering import CHART, MEMBERS, OPERATOR, PLAIN, PLAIN_FILES, objects, one, plain, render
+from tests.deploy.test_dashboard import DASHBOARDS
 from tests.rules.reading import alerts
 
 KUBERNETES: Final = ("1.27.0", "1.37.0")
@@ -276,11 +277,18 @@ def test_time_to_stop_is_longer_than_the_drain() -> None:
 
 def test_dashboards_have_the_label_and_the_namespace_of_the_sidecar() -> None:
     values = {"dashboards": {"enabled": True, "namespace": "grafana", "annotations": {"grafana_folder": "driftd"}}}
-    found = next(o for o in objects(values) if "dashboard" in o["metadata"]["name"])
-    assert found["metadata"]["namespace"] == "grafana"
-    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert found["metadata"]["annotations"] == {"grafana_folder": "driftd"}
-    assert json.loads(found["data"]["driftd.json"])["uid"] == "driftd"
+    each = [o for o in objects(values) if "dashboard" in o["metadata"]["name"]]
+    assert {uid for o in each for uid in map(uid_of, o["data"].values())} == DASHBOARDS.keys()
+    assert {o["metadata"]["namespace"] for o in each} == {"grafana"}
+    assert {o["metadata"]["labels"]["grafana_dashboard"] for o in each} == {"1"}
+    assert [o["metadata"]["annotations"] for o in each] == [{"grafana_folder": "driftd"}] * len(each)
+    # kubectl apply keeps an object once more in an annotation of 262,144 bytes
+    assert max(len(json.dumps(o)) for o in each) < 200_000
+
+
+def uid_of(dashboard: str) -> str:
+    uid: str = json.loads(dashboard)["uid"]
+    return uid
 
 
 def test_links_lead_where_the_values_say() -> None:
@@ -288,7 +296,7 @@ def test_links_lead_where_the_values_say() -> None:
     text = "".join(render({**OPERATOR, **links}).values())
     assert "example.com" not in text
     assert "https://wiki.corp/rb/DriftdDown.md" in text
-    assert "https://g.corp/d/driftd/driftd" in text
+    assert "https://g.corp/d/driftd-model?var-model=" in text
 
 
 def test_versions_are_those_of_driftd() -> None:

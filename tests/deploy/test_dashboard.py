@@ -1,4 +1,4 @@
-"""The dashboard: read by Grafana's own types, kept to dashboard-linter's rules, and every query answered."""
+"""The dashboards: read by Grafana's own types, kept to dashboard-linter's rules, and every query answered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,20 +16,44 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from driftd.metrics.catalogue import METRICS
 from driftd.metrics.exposition import Metric
-from tests.deploy.reading import DEPLOY, read_yaml
+from tests.deploy.reading import DEPLOY, read_yaml, run
 from tests.rules.reading import RULE_FILES, RUNBOOKS, alerts, metrics_in, recorded
 from tests.servers.prometheus import Exposition, StartPrometheus, wait_until
 
-PATH: Final = DEPLOY / "grafana" / "dashboards" / "driftd.json"
-DASHBOARD: Final[dict[str, Any]] = json.loads(PATH.read_text())
-ALL: Final[list[dict[str, Any]]] = [one for top in DASHBOARD["panels"] for one in (top, *top.get("panels", ()))]
-"""With those within folded rows."""
-PANELS: Final = [panel for panel in ALL if panel["type"] != "row"]
-OPEN: Final = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+FOLDER: Final = DEPLOY / "grafana" / "dashboards"
+DASHBOARDS: Final[dict[str, dict[str, Any]]] = {
+    path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))
+}
+
+
+def every(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    """With those within folded rows."""
+    return [one for top in dashboard["panels"] for one in (top, *top.get("panels", ()))]
+
+
+def variables(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+
+
+BY_UID: Final = {
+    uid: [panel for panel in every(dashboard) if panel["type"] != "row"] for uid, dashboard in DASHBOARDS.items()
+}
+PANELS: Final = [panel for panels in BY_UID.values() for panel in panels]
+OPEN: Final = [panel for one in DASHBOARDS.values() for panel in one["panels"] if panel["type"] != "row"]
 """Those that are seen without opening a row."""
-VARIABLES: Final = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
-QUERIES: Final = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
-UNITS: Final = {"short", "percentunit", "s", "eps", "suffix: ×", "suffix: nats", "suffix: reference sd"}
+QUERIES: Final = [
+    (uid, panel["title"], target["expr"])
+    for uid, panels in BY_UID.items()
+    for panel in panels
+    for target in panel["targets"]
+]
+MARKS: Final = [
+    (uid, mark["name"], mark["expr"])
+    for uid, dashboard in DASHBOARDS.items()
+    for mark in dashboard["annotations"]["list"]
+    if "expr" in mark
+]
+UNITS: Final = {"short", "percentunit", "s", "eps", "suffix: ×", "suffix: nats", "suffix: reference sd", "bytes"}
 UNKNOWN_TO_THE_SDK: Final = {
     # The Prometheus data source's own settings of an annotation and of a variable; the SDK's types stop before them.
     "annotations.list.titleFormat",
@@ -70,6 +95,7 @@ LABELS: Final = {
 }
 """Of labels whose values the table of metrics leaves open."""
 each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
 
 
 def lost(ours: object, theirs: object, path: str = "") -> Iterator[str]:
@@ -90,38 +116,67 @@ def read_back(dashboard: dict[str, Any]) -> Any:
     return json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(dashboard)))
 
 
-def test_grafanas_types_read_all_of_it() -> None:
+def test_there_is_one_for_each_question() -> None:
+    assert DASHBOARDS.keys() == {"driftd-fleet", "driftd-model", "driftd-channel", "driftd-daemon"}
+    assert {uid: dashboard["uid"] for uid, dashboard in DASHBOARDS.items()} == {uid: uid for uid in DASHBOARDS}
+
+
+@each_dashboard
+def test_grafanas_types_read_all_of_it(dashboard: dict[str, Any]) -> None:
     """The SDK drops what it does not know, so a misspelt field shows as lost."""
-    assert set(lost(DASHBOARD, read_back(DASHBOARD))) == UNKNOWN_TO_THE_SDK
+    assert set(lost(dashboard, read_back(dashboard))) <= UNKNOWN_TO_THE_SDK
 
 
 def test_a_misspelt_field_is_noticed() -> None:
-    misspelt = {**DASHBOARD, "refesh": "30s"}
+    misspelt = {**DASHBOARDS["driftd-fleet"], "refesh": "30s"}
     assert "refesh" in set(lost(misspelt, read_back(misspelt)))
 
 
 def test_data_source_is_a_variable_and_every_panel_uses_it() -> None:
-    assert VARIABLES["datasource"]["type"] == "datasource"
+    for dashboard in DASHBOARDS.values():
+        assert variables(dashboard)["datasource"]["type"] == "datasource"
     for panel in PANELS:
         assert {t["datasource"]["uid"] for t in panel["targets"]} | {panel["datasource"]["uid"]} == {"${datasource}"}
 
 
-def test_links_of_alerts_lead_here_with_variables_that_exist() -> None:
+def test_links_of_alerts_lead_to_a_dashboard_with_variables_that_it_has() -> None:
     for name, alert in alerts().items():
-        url = alert["annotations"]["dashboard_url"]
-        assert f"/d/{DASHBOARD['uid']}/" in url
-        assert set(re.findall(r"[?&]var-(\w+)=", url)) <= VARIABLES.keys(), name
+        require_link(alert["annotations"]["dashboard_url"], name)
+
+
+def require_link(url: str, where: str) -> None:
+    found = re.search(r"/d/([\w-]+)", url)
+    assert found, where
+    given = set(re.findall(r"[?&]var-(\w+)=", url))
+    assert given <= variables(DASHBOARDS[found[1]]).keys(), where
+
+
+def test_panels_lead_to_dashboards_with_variables_that_they_have() -> None:
+    urls = set(re.findall(r'"url": "(/d/[^"]*)"', json.dumps([*DASHBOARDS.values()])))
+    assert {url.partition("?")[0] for url in urls} == {"/d/driftd-model", "/d/driftd-channel"}
+    for url in urls:
+        require_link(url, url)
+
+
+def test_each_leads_to_the_others_with_what_is_shown() -> None:
+    for uid, dashboard in DASHBOARDS.items():
+        (others,) = [link for link in dashboard["links"] if link["type"] == "dashboards"]
+        assert others["includeVars"]
+        assert others["keepTime"]
+        assert set(others["tags"]) <= set(dashboard["tags"]), uid
 
 
 def test_ids_and_titles_are_unique() -> None:
-    ids = [panel["id"] for panel in ALL]
-    assert len(ids) == len(set(ids))
+    for uid, dashboard in DASHBOARDS.items():
+        ids = [panel["id"] for panel in every(dashboard)]
+        assert len(ids) == len(set(ids)), uid
     titles = [panel["title"] for panel in PANELS]
     assert len(titles) == len(set(titles))
 
 
-def test_panels_do_not_overlap_and_fit_the_width() -> None:
-    for beside in (DASHBOARD["panels"], *(top["panels"] for top in DASHBOARD["panels"] if top.get("panels"))):
+@each_dashboard
+def test_panels_do_not_overlap_and_fit_the_width(dashboard: dict[str, Any]) -> None:
+    for beside in (dashboard["panels"], *(top["panels"] for top in dashboard["panels"] if top.get("panels"))):
         taken: dict[tuple[int, int], str] = {}
         for panel in beside:
             place = panel["gridPos"]
@@ -131,13 +186,10 @@ def test_panels_do_not_overlap_and_fit_the_width() -> None:
                     assert taken.setdefault((x, y), panel["title"]) == panel["title"]
 
 
-def test_a_folded_row_holds_its_panels_and_an_open_one_is_followed_by_them() -> None:
-    rows = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
-    assert {row["title"].split(" $")[0] for row in rows if not row["collapsed"]} >= {
-        "Model",
-        "Feature",
-        "driftd itself",
-    }
+@each_dashboard
+def test_a_folded_row_holds_its_panels_and_an_open_one_is_followed_by_them(dashboard: dict[str, Any]) -> None:
+    rows = [panel for panel in dashboard["panels"] if panel["type"] == "row"]
+    assert not rows[0]["collapsed"]
     assert all(bool(row["panels"]) == row["collapsed"] for row in rows)
 
 
@@ -180,15 +232,32 @@ def test_every_alert_is_reached_from_some_panel() -> None:
     assert linked == set(alerts()) - {"DriftdWatchdog"}
 
 
-@pytest.mark.parametrize(("title", "query"), QUERIES)
-def test_query_keeps_to_what_exists(title: str, query: str) -> None:
+@pytest.mark.parametrize(("uid", "title", "query"), [*QUERIES, *MARKS])
+def test_query_keeps_to_what_exists(uid: str, title: str, query: str) -> None:
     histogram = {
         f"{name}{end}" for name, m in METRICS.items() if m.type == "histogram" for end in ("_bucket", "_count")
     }
     assert metrics_in(query) <= METRICS.keys() | histogram, title
     assert set(re.findall(r"\b(?:driftd|model|partition):[\w:]+", query)) <= recorded()
-    assert set(re.findall(r"\$(\w+)", query)) <= VARIABLES.keys() | {"__rate_interval"}
+    assert set(re.findall(r"\$(\w+)", query)) <= variables(DASHBOARDS[uid]).keys() | {"__rate_interval"}
     assert re.findall(r"\[(.*?)\]", query) in ([], ["30d"], ["1h"] * 3, *(["$__rate_interval"] * n for n in (1, 2, 3)))
+
+
+def test_a_version_is_marked_when_it_is_first_there_and_the_first_of_all_is_not(promtool: str, tmp_path: Path) -> None:
+    (query,) = {expr for uid, name, expr in MARKS if (uid, name) == ("driftd-model", "Versions")}
+    info = 'driftd_model_info{model="fraud",version="%s",reference="r"}'
+    other = 'driftd_model_info{model="other",version="9",reference="r"}'
+
+    def at(time: str, *versions: str) -> dict[str, Any]:
+        found = [{"labels": f'{{model="fraud",version="{version}"}}', "value": 1} for version in versions]
+        return {"expr": query.replace("$model", "fraud"), "eval_time": time, "exp_samples": found}
+
+    series = ((info % "7", "_x2 1x10 stale"), (info % "8", "_x13 1x20"), (other, "_x14 1x20"))
+    lines = [{"series": name, "values": values} for name, values in series]
+    looked = [at("2m"), at("10m"), at("13m", "8"), at("14m30s"), at("20m")]
+    tests = {"tests": [{"interval": "1m", "input_series": lines, "promql_expr_test": looked}]}
+    (tmp_path / "marks.yml").write_text(json.dumps(tests))
+    run(promtool, "test", "rules", str(tmp_path / "marks.yml"))
 
 
 def test_provisioning_leads_to_the_folder_and_data_source_that_compose_mounts() -> None:
@@ -197,7 +266,9 @@ def test_provisioning_leads_to_the_folder_and_data_source_that_compose_mounts() 
     folder = read_yaml(provisioning / "dashboards" / "driftd.yaml")["providers"][0]["options"]["path"]
     assert f"./grafana/dashboards:{folder}:ro" in services["grafana"]["volumes"]
     source = read_yaml(provisioning / "datasources" / "prometheus.yaml")["datasources"][0]
-    assert source["uid"] == VARIABLES["datasource"]["current"]["value"]
+    assert {source["uid"]} == {variables(one)["datasource"]["current"]["value"] for one in DASHBOARDS.values()}
+    home = services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (FOLDER / home.removeprefix(f"{folder}/")).is_file()
     assert source["url"] == "http://prometheus:9090"
 
 
@@ -223,12 +294,13 @@ def test_every_query_is_answered(start_prometheus: StartPrometheus, exposition: 
 
     def publish() -> None:
         now = time.time()
-        exposition.show({k: v for metric in METRICS.values() for k, v in series_of(metric, now)})
+        known = {k: v for metric in METRICS.values() for k, v in series_of(metric, now)}
+        exposition.show(known | dict.fromkeys(("process_cpu_seconds_total", "process_resident_memory_bytes"), now))
 
     publish()
     server = start_prometheus({"driftd": [exposition.address]}, rules=RULE_FILES)
     values = {"$__rate_interval": "10s", "$model": "fraud", "$feature": "amount"}
-    waiting = [re.sub(r"\$\w+", lambda match: values[match.group()], query) for _, query in QUERIES]
+    waiting = [re.sub(r"\$\w+", lambda match: values[match.group()], query) for *_, query in QUERIES]
 
     def all_answered() -> bool:
         publish()

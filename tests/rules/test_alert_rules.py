@@ -85,7 +85,7 @@ def test_says_what_the_person_on_call_needs(name: str) -> None:
     own |= {"help"} if "$labels.model" in str(alert["annotations"]) else set()
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url", *own}
     assert alert["annotations"]["runbook_url"] == f"https://runbooks.example.com/driftd/{name}.md"
-    assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/driftd/driftd")
+    assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/driftd-")
     assert "$value" not in str(alert["labels"])
     assert "topk" not in alert["expr"]
 

@@ -51,7 +51,7 @@ def test_links_lead_where_the_configuration_says() -> None:
     assert not any("example.com" in text for text in rule_files(given).values())
     found = rules(given)["DriftdDown"]["annotations"]
     assert found["runbook_url"] == "https://wiki.corp/d/DriftdDown.md"
-    assert found["dashboard_url"] == "https://grafana.corp/d/driftd/driftd"
+    assert found["dashboard_url"] == "https://grafana.corp/d/driftd-daemon"
 
 
 def test_runbooks_of_models_are_driftd_s_own_pages_where_its_address_is_known() -> None:
@@ -168,10 +168,10 @@ def warned(*words: str) -> str:
     return CliRunner().invoke(cli, ["generate", *words], catch_exceptions=False).stderr
 
 
-def test_links_that_lead_to_an_example_are_told_in_one_line_apart_from_the_rules() -> None:
+def test_links_that_lead_to_an_example_are_told_in_one_line_apart_from_the_rules(tmp_path: Path) -> None:
     own = ("--runbooks", "https://wiki.corp", "--dashboards", "https://grafana.corp")
     assert warned("rules", *own) == ""
-    assert warned("dashboards", *own[:2]) == ""
+    assert warned("dashboards", *own[:2], "-o", str(tmp_path)) == ""
     assert warned("rules") == (
         "warning: links lead to an example: https://runbooks.example.com/driftd (--runbooks), "
         "https://grafana.example.com (--dashboards); give your own\n"
@@ -208,11 +208,10 @@ def test_a_secret_in_the_file_does_not_become_a_value(tmp_path: Path) -> None:
     assert "hush" not in str(refused.value)
 
 
-def test_the_dashboard_links_to_the_runbooks(tmp_path: Path) -> None:
+def test_dashboards_link_to_the_runbooks(tmp_path: Path) -> None:
     generate("dashboards", "--runbooks", "https://wiki.corp", "-o", str(tmp_path))
-    text = (tmp_path / "driftd.json").read_text()
-    assert "https://wiki.corp/DriftdDown.md" in text
-    assert "example.com" not in text
+    assert "https://wiki.corp/DriftdDown.md" in (tmp_path / "driftd-daemon.json").read_text()
+    assert not [path for path in tmp_path.iterdir() if "example.com" in path.read_text()]
 
 
 @pytest.mark.parametrize(("what", "some"), [("runbooks", "DriftdDown.md"), ("chart", "Chart.yaml")])

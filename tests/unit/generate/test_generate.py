@@ -15,7 +15,7 @@ from driftd.cli import cli
 from driftd.core.errors import ConfigError
 from driftd.detectors.registry import faults, registry
 from driftd.generate import PARTS, docs, outdated, rules
-from driftd.generate.dashboard import dashboard
+from driftd.generate.dashboard import dashboards
 from driftd.generate.grafana import Panel, Row, placed
 from driftd.metrics.catalogue import METRICS
 from driftd.metrics.exposition import Metric
@@ -43,7 +43,7 @@ def checkout(tmp_path: Path) -> Path:
         ("docs/metrics.md", "Events read;", "Events seen;"),
         ("docs/detectors.md", "| `psi` |", "| `psy` |"),
         ("docs/config.md", "Consumer group", "Group"),
-        ("deploy/grafana/dashboards/driftd.json", "Jensen-Shannon", "Jensen"),
+        ("deploy/grafana/dashboards/driftd-channel.json", "Jensen-Shannon", "Jensen"),
         ("alert_rules/drift.yml", "missing|", ""),
         ("alert_rules/quality.yml", "DriftdOutOfRange", "DriftdRange"),
         ("deploy/helm/driftd/files/rules/slo.yml", "14.4", "14"),
@@ -67,7 +67,7 @@ def test_elsewhere_than_in_a_checkout_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at the top of a checkout"):
         outdated(tmp_path, ["docs"])
     assert (
-        "expected docs, dashboard, rules, chart" in CliRunner().invoke(cli, ["generate", "checkout", "charts"]).output
+        "expected docs, dashboards, rules, chart" in CliRunner().invoke(cli, ["generate", "checkout", "charts"]).output
     )
 
 
@@ -86,7 +86,8 @@ def test_a_metric_is_one_row_of_the_table() -> None:
 def test_every_detector_has_its_section_and_its_panel(name: str) -> None:
     assert f"\n### {name}\n" in (ROOT / "docs" / "detectors.md").read_text()
     metric = registry()[name].metric
-    panels = [one for top in json.loads(dashboard())["panels"] for one in (top, *top.get("panels", ()))]
+    tops = json.loads(dashboards()["driftd-channel.json"])["panels"]
+    panels = [one for top in tops for one in (top, *top.get("panels", ()))]
     queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     has_threshold = f"{metric}_threshold" in METRICS
     assert any(f"({metric}{{" in query for query in queries) == has_threshold
