@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
@@ -13,6 +14,13 @@ _UNITS: Final = (
 _SECONDS_FROM: Final = 0.1
 """Shorter times are told in milliseconds."""
 _MOST_NAMES: Final = 30
+_DIGITS: Final = re.compile(r"(\d{1,30})")
+
+
+def in_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key to sort names as people do: ``m2`` before ``m10``, and capitals among the others."""
+    parts = _DIGITS.split(name.casefold())
+    return (*((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part), (-1, 0, name))
 
 
 def plural(word: str, count: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from driftd.core.event import Kind
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Part
 from driftd.core.slice import Slice
-from driftd.core.text import plural, when
+from driftd.core.text import in_order, plural, when
 from driftd.judge.natural.cause import Cause
 from driftd.monitor import hints
 from driftd.monitor.cause import WITH
@@ -248,13 +248,13 @@ _UNITS: Final[Mapping[Role, str]] = {Role.LATENCY: "s"}
 _ORDER = {"page": 0, "ticket": 1, "learning": 2, "ok": 3}
 
 
-def worst_first(line: ModelLine) -> tuple[int, float, str]:
-    return _ORDER[line.status], -(line.size or 0.0) if line.status in {"page", "ticket"} else 0.0, line.model
+def worst_first(line: ModelLine) -> tuple[Any, ...]:
+    return _ORDER[line.status], -(line.size or 0.0) if line.status in {"page", "ticket"} else 0.0, in_order(line.model)
 
 
-def _worst(line: ChannelLine) -> tuple[int, bool, float, str]:
+def _worst(line: ChannelLine) -> tuple[Any, ...]:
     """Changes whose kind is known first: they have a size of their own."""
-    return _ORDER[line.status], line.size_of == "threshold", -(line.size or 0.0), line.channel
+    return _ORDER[line.status], line.size_of == "threshold", -(line.size or 0.0), in_order(line.channel)
 
 
 def _line(v: ChannelView, opened: Opened) -> ChannelLine:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from driftd.core.slice import Slice
+from driftd.core.text import in_order
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.facts import ModelLine, Opened, model_line, worst_first
 from driftd.web.quality import SegmentQuality, segment_quality_of
@@ -101,5 +102,5 @@ def _rank(status: str) -> int:
     return _RANK.get(status, len(_RANK))
 
 
-def _worst(line: SegmentLine) -> tuple[int, float, int, str]:
-    return _rank(line.status), -(line.size or 0.0), -line.events, line.segment
+def _worst(line: SegmentLine) -> tuple[Any, ...]:
+    return _rank(line.status), -(line.size or 0.0), -line.events, in_order(line.segment)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, JUDGE, Judgement, Scores, Status
 from driftd.core.summary import FIRST_VALUE
+from driftd.core.text import in_order
 from driftd.judge.budget import ModelGuarantee
 from driftd.monitor.view import ModelView
 
@@ -70,7 +71,7 @@ class ChannelView:
 def channels(j: Judgement, guarantee: ModelGuarantee | None = None) -> list[ChannelView]:
     """All channels of the judgement, worst first: by status, then by ratio, then by name."""
     views = [channel(j, row, guarantee) for row in range(len(j.channel_status))]
-    return sorted(views, key=lambda v: (-v.status, -v.ratio if not math.isnan(v.ratio) else 1.0, v.name))
+    return sorted(views, key=lambda v: (-v.status, -v.ratio if not math.isnan(v.ratio) else 1.0, in_order(v.name)))
 
 
 def channel(j: Judgement, row: int, guarantee: ModelGuarantee | None) -> ChannelView:
@@ -116,4 +117,4 @@ def watches_changes(j: Judgement) -> bool:
 
 def worst_first(models: Sequence[ModelView]) -> list[ModelView]:
     """By status, channels that page, then name; those that still learn after those with a warning."""
-    return sorted(models, key=lambda m: (-m.status, -(m.judgement.paging if m.judgement else 0), m.name))
+    return sorted(models, key=lambda m: (-m.status, -(m.judgement.paging if m.judgement else 0), in_order(m.name)))

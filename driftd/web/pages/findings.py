@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from driftd.core.channel import JOINT
+from driftd.core.text import in_order
 from driftd.monitor.view import Snapshot
 from driftd.web import words
 from driftd.web.episodes import Episode, episodes, finding_line
@@ -31,7 +32,7 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         open=open_,
         past=[e for e in every if e.ended is not None][:MOST_PAST],
         told=[finding_line(f) for f in mine[:MOST_TOLD]],
-        models=sorted(m.name for m in snapshot.models),
+        models=sorted((m.name for m in snapshot.models), key=in_order),
         headline=_headline(open_),
         as_of=asked if asked is not None and isfinite(asked) else None,
         channel_name=words.channel_name,

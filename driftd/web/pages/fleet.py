@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from driftd.core.text import duration
+from driftd.core.text import duration, in_order
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.monitor.wording import named
 from driftd.web.chart import spark
@@ -24,7 +24,7 @@ STATUSES: Final = ("page", "ticket", "learning", "ok")
 SORTS: Final[dict[str, tuple[str, Callable[[ModelLine], Any] | None]]] = {
     "worst": ("worst first", None),
     "since": ("newest change", lambda line: -(line.since or 0.0)),
-    "name": ("name", lambda line: line.model),
+    "name": ("name", lambda line: in_order(line.model)),
     "events": ("traffic", lambda line: -(line.events_per_second or 0.0)),
 }
 

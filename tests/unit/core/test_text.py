@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from driftd.core.text import clean, did_you_mean, duration, jsonable, minute, percent, plural, printable, utc
+from driftd.core.text import clean, did_you_mean, duration, in_order, jsonable, minute, percent, plural, printable, utc
 
 NAN = math.nan
 
@@ -73,3 +73,13 @@ def test_what_json_cannot_hold_is_null_or_a_question_mark() -> None:
     assert jsonable(value) == {"a": None, "b": [None, None, 1.5, True, None], "?": ["?", 3, None]}
     assert jsonable(np.array([1.0, NAN])) == [1.0, None]
     assert json.dumps(jsonable({"x": NAN}), allow_nan=False) == '{"x": null}'
+
+
+def test_names_are_sorted_as_people_do() -> None:
+    names = ["m10", "m2", "M1", "m", "m2-b", "a", "m02", "\u0663", "2", "m2.5"]
+    assert sorted(names, key=in_order) == ["2", "\u0663", "a", "m", "M1", "m02", "m2", "m2-b", "m2.5", "m10"]
+
+
+@pytest.mark.parametrize("name", ["", "7" * 100, "\u00b2", "\udcff"])
+def test_every_name_has_a_place(name: str) -> None:
+    assert sorted([name, "m"], key=in_order)
