@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from driftd.core.event import EventBatch, Scalar, scalars, versions
 from driftd.core.lists import CLASSES
 from driftd.core.values import as_numbers, category
-from driftd.ingest.outcomes.pending import Key, keys_of
+from driftd.ingest.outcomes.pending import KEY_BYTES, Key, keys_of
 
 Members = Callable[[EventBatch], Sequence[tuple[str, ...]]]
 """The segments that each event of a batch is in."""
@@ -55,7 +55,7 @@ class Predictions:
         each = None if isinstance(self.versions, str) else self.versions
         return (
             _are_columns(len(self.keys), self.offsets, self.times, arrays, (*lists, each))
-            and all(len(key) == len(self.keys[0]) for key in self.keys)
+            and _are_keys(self.keys)
             and (self.within is None or bool(np.isin(self.within, np.arange(len(self.segments))).all()))
         )
 
@@ -105,7 +105,7 @@ class Labels:
     def is_whole(self) -> bool:
         """Whether all columns have one value for each."""
         lists = (self.keys, self.values, self.ids)
-        return _are_columns(len(self.keys), self.offsets, self.times, (), lists) and None not in self.values
+        return _are_columns(len(self.keys), self.offsets, self.times, (), lists) and _are_keys(self.keys)
 
     def cut(self, begin: int, end: int) -> Self:
         """Those from the place ``begin`` to before ``end``."""
@@ -162,6 +162,10 @@ class Arrived:
             labels=None if labels is None else labels.cut(*between(labels.offsets)),
             nameless=self.nameless[first:last],
         )
+
+
+def _are_keys(keys: Sequence[Key]) -> bool:
+    return set(map(len, keys)) <= {KEY_BYTES}
 
 
 def _are_columns(

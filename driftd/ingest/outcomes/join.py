@@ -222,12 +222,13 @@ def sweep(outcomes: Outcomes, now: float, settings: Joining) -> None:
             counts.early -= 1
             counts.unmatched += 1
             pending.drop(key)
-        elif entry.stage != Stage.GONE:
-            counts.unlabelled += entry.stage == Stage.WAITS
-            counts.waiting -= entry.stage == Stage.WAITS
-            pending.put(key, Entry(Stage.GONE, entry.model, entry.time), new=False)
-        elif entry.time < horizon - settings.horizon_seconds:
+            continue
+        counts.unlabelled += entry.stage == Stage.WAITS
+        counts.waiting -= entry.stage == Stage.WAITS
+        if entry.time < horizon - settings.horizon_seconds:  # however far this sweep has come at once
             pending.drop(key)
+        elif entry.stage != Stage.GONE:
+            pending.put(key, Entry(Stage.GONE, entry.model, entry.time), new=False)
     if outcomes.halvings and pending.size * FEW < settings.max_pending:
         outcomes.halvings -= 1
 
