@@ -105,7 +105,11 @@ class Labels:
     def is_whole(self) -> bool:
         """Whether all columns have one value for each."""
         lists = (self.keys, self.values, self.ids)
-        return _are_columns(len(self.keys), self.offsets, self.times, (), lists) and _are_keys(self.keys)
+        return (
+            _are_columns(len(self.keys), self.offsets, self.times, (), lists)
+            and _are_keys(self.keys)
+            and None not in self.values
+        )
 
     def cut(self, begin: int, end: int) -> Self:
         """Those from the place ``begin`` to before ``end``."""
