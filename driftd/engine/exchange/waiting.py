@@ -5,7 +5,7 @@ checkpoint    1                2           3           ...          65
                                range 2     range 3                  range 1       changes up to 2 are not needed
 
 So a checkpoint costs what has changed and one part in 64 of what waits. Who takes over reads each range once, and the
-changes of 64 checkpoints at the most: those after the range was written.
+changes of 64 checkpoints at the most: those since the range that was written longest ago.
 """
 
 from __future__ import annotations
@@ -54,13 +54,12 @@ class Waiting:
 
     @classmethod
     def restore(cls, scratch: Scratch, saved: WaitingSnapshot, parts: Mapping[str, bytes]) -> Waiting:
-        """Puts what was saved in ``scratch``. Raises CheckpointCorrupt and StateUnwritable."""
-        since = [0] * RANGES
-        for place, number, name in saved.ranges:
-            since[place] = number
-            scratch.put(_rows(parts, name) if name else ())
-        for number, name in sorted(saved.changes):
-            scratch.put(row for row in _rows(parts, name) if number > since[_range_of(row[0])])
+        """Puts what was saved in ``scratch``: ranges, then all changes in order. Those that a range has already are
+        followed by what else came for the same key until then, so they change nothing. Raises CheckpointCorrupt and
+        StateUnwritable.
+        """
+        for name in (*(name for _, _, name in saved.ranges if name), *(name for _, name in sorted(saved.changes))):
+            scratch.put(_rows(parts, name))
         return cls(scratch)
 
     def begin(self, pending: Pending) -> None:
@@ -107,10 +106,6 @@ def _rows(parts: Mapping[str, bytes], name: str) -> list[Row]:
         return _decode(parts[name]).rows
     except (msgspec.MsgspecError, KeyError) as e:
         raise CheckpointCorrupt(f"what waits for labels: part {name}: {type(e).__name__}: {e}") from e
-
-
-def _range_of(key: Key) -> int:
-    return key[0] // _WIDTH
 
 
 def _bounds(place: int) -> tuple[Key, Key]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from driftd.core.event import Decoded, EventBatch, LabelBatch, TopicPartition
+from driftd.core.experiment import Measure, Metric, Rule, Shares
 from driftd.core.finding import Finding
 from driftd.core.segmenting import Segmenting
 from driftd.core.slice import Slice
-from driftd.engine.exchange.messages import Bundle, Labelled, Message, ToJoin, decode, encode
+from driftd.engine.exchange.messages import Bundle, Labelled, Message, ToJoin, Tried, decode, encode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
@@ -26,6 +27,7 @@ from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import pipeline_of
 from tests.unit.engine.exchange.group import Group, cut, times_of
 from tests.unit.engine.exchange.test_group import BEGIN, LEARNING, WINDOWS
+from tests.unit.judge.experiments.test_experiment import assert_same
 from tests.unit.judge.natural.stage import HOUR
 
 PART = Slice("m/labels")
@@ -43,6 +45,14 @@ def joiner(*, always: bool = True) -> Pipeline:
     return p
 
 
+RULE = Rule("exp", "m", ("champion", "challenger"), (Metric(Measure.QUALITY, 0.01),), shares=(Shares(0.0, (0.5, 0.5)),))
+
+
+def tried() -> Pipeline:
+    p = joiner()
+    return replace(p, monitor=replace(p.monitor, experiments={"m": (RULE,)}))
+
+
 def parts(seed: int) -> Parts:
     """Predictions on three partitions, labels on two of another topic. Of labels some never come, some come twice, some
     are corrected, some are late, and some are for nothing that was predicted.
@@ -52,6 +62,7 @@ def parts(seed: int) -> Parts:
     fields: dict[str, Any] = {"prediction": said, "score": rng.uniform(size=N).round(3)}
     columns = {"x": rng.normal(size=N), "country": rng.choice(["DE", "FR", "US"], N).tolist()}
     ids = [f"id{i}" if i % 50 else None for i in range(N)]
+    fields |= {"variant": [RULE.arms[i % 2] for i in range(N)], "unit": [f"user{i % 900}" for i in range(N)]}
     rows = EventBatch("m", np.arange(N), times, columns, fields, "7", ids=ids)
     wrong, fate = rng.uniform(size=N) < np.where(np.arange(N) < WRONG, 0.1, 0.6), rng.uniform(size=N)
     later: list[tuple[float, int, str, float]] = []
@@ -83,9 +94,9 @@ def at_home(part: EventBatch) -> EventBatch:
     return replace(part, offsets=np.arange(len(part)))
 
 
-def alone(sources: Parts) -> tuple[list[Finding], State]:
+def alone(sources: Parts, make: Callable[[], Pipeline] = joiner) -> tuple[list[Finding], State]:
     """One process that reads all."""
-    p, state, found = joiner(), State(), list[Finding]()
+    p, state, found = make(), State(), list[Finding]()
     for source in sources:
         p.ingest(state, source, 0, Decoded(0, [], []))
     for begin, end in pairwise(np.arange(BEGIN, BEGIN + SPAN + HOUR, HOUR / 4).tolist()):
@@ -135,6 +146,19 @@ def test_a_group_joins_what_one_process_joins(members: int, kills: float, seed: 
     assert {f.model for f in expected if f.feature == "prediction_error"} >= {"m/labels"}
     assert sorted(repr(f) for f in group.told) == sorted(repr(f) for f in expected)
     assert not {plan.slice for plan in group.planned if plan.slice.joined}
+
+
+@pytest.mark.parametrize(("kills", "seed"), [(0.2, 11)])
+def test_quality_of_variants_by_later_labels_is_that_of_one_process(kills: float, seed: int) -> None:
+    """Variants and users travel with what is joined; the pairs are counted where they are made."""
+    sources = parts(seed)
+    group = Group.of_sources(tried, sources, 3, owners=2)
+    group.run(np.random.default_rng(seed), most=100, kills=kills)
+    _, state = alone(sources, tried)
+    (expected,), (found,) = (s.models[PART].experiments.values() for s in (state, owner_of(group).owned.state))
+    assert expected.last == found.last > BEGIN + 10 * HOUR
+    assert_same(replace(found, waiting=None), replace(expected, waiting=None))
+    assert not [m for m in said(group.panes) if isinstance(m, Tried) and m.slice.joined]
 
 
 def said(logs: list[list[bytes]]) -> Iterator[Message]:

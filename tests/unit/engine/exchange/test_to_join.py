@@ -13,6 +13,7 @@ import pytest
 from driftd.core.errors import MessageUnreadable
 from driftd.core.event import Decoded, EventBatch, LabelBatch, TopicPartition
 from driftd.core.slice import Slice
+from driftd.engine.exchange.cells import reader_cell, restore_reader
 from driftd.engine.exchange.messages import (
     VERSION,
     Bundle,
@@ -27,6 +28,7 @@ from driftd.engine.exchange.messages import (
 )
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
 from driftd.ingest.outcomes.arrived import Arrived, Labels, Predictions
 from driftd.ingest.outcomes.join import Joining, Outcomes, join, take_in
 from driftd.wiring.exchange import owner_of
@@ -197,10 +199,15 @@ def test_a_reader_sends_what_it_has_read_once_and_what_it_saved_unsent(rng: np.r
     part = rows.take(np.arange(300))
     reader.pipeline.ingest(reader.state, SOURCE, 100, Decoded(300, [part], []))
     reader.pipeline.ingest(reader.state, SOURCE, 310, Decoded(600, [rows.take(np.arange(300, N))], []))
-    sent = [m for m in reader.send() if isinstance(m, ToJoin)]
-    assert [(m.next_offset, m.slice) for m in sent] == [(100, Slice("m")), (310, Slice("m"))]
-    assert all(m.arrived.predictions is not None and m.arrived.predictions.ids is None for m in sent)
+    both = [m for m in reader.send() if isinstance(m, ToJoin)]
+    assert [(m.next_offset, m.slice) for m in both] == [(100, Slice("m")), (310, Slice("m"))]
+    assert all(m.arrived.predictions is not None and m.arrived.predictions.ids is None for m in both)
     assert not [m for m in reader.send() if isinstance(m, ToJoin)]
+    reader.pipeline.ingest(reader.state, SOURCE, 400, Decoded(1, [replace(part, offsets=part.offsets + 310)], []))
+    cell = decode_checkpoint(encode_checkpoint(reader_cell(reader, 0.0)))
+    (again,) = [m for m in restore_reader(cell, SOURCE, plans, 2).send() if isinstance(m, ToJoin)]
+    (sent,) = [m for m in reader.send() if isinstance(m, ToJoin)]
+    assert encode(again) == encode(sent)
 
 
 def test_a_member_says_how_far_labels_are_and_is_understood_where_it_does_not() -> None:
