@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from driftd.core.errors import StateUnwritable
+from driftd.core.errors import StateError
 from driftd.engine.label_store import Row, entry_of, row_of, searches
 from driftd.ingest.outcomes.pending import Changes, Entry, Key
 
@@ -27,7 +27,7 @@ class Scratch:
     """A database without a name in ``folder``, or where the system has temporary files if that cannot be written; it is
     there from the first key on. All of it belongs to the loop's thread.
 
-    Raises: StateUnwritable, from everything that reads or writes: it has no other copy here, so driftd ends, and begins
+    Raises: StateError, from everything that reads or writes: it has no other copy here, so driftd ends, and begins
     anew from the topic.
     """
 
@@ -126,9 +126,9 @@ class Scratch:
             Path(name).unlink()  # so that nothing is left after kill -9: what is open stays
         return db
 
-    def _unusable(self, why: Exception) -> StateUnwritable:
+    def _unusable(self, why: Exception) -> StateError:
         where = "temporary files" if self.folder is None else self.folder
-        return StateUnwritable(
+        return StateError(
             f"{where}: what waits for labels cannot be kept there: {why}; free space, or lower labels.max_pending. "
             "Nothing is lost: it lies in the state topic"
         )

@@ -56,7 +56,7 @@ class Waiting:
     def restore(cls, scratch: Scratch, saved: WaitingSnapshot, parts: Mapping[str, bytes]) -> Waiting:
         """Puts what was saved in ``scratch``: ranges, then all changes in order. Those that a range has already are
         followed by what else came for the same key until then, so they change nothing. Raises CheckpointCorrupt and
-        StateUnwritable.
+        StateError.
         """
         for name in (*(name for _, _, name in saved.ranges if name), *(name for _, name in sorted(saved.changes))):
             scratch.put(_rows(parts, name))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftd.core.errors import CheckpointCorrupt, StateUnwritable
+from driftd.core.errors import CheckpointCorrupt, StateError
 from driftd.engine.exchange.scratch import Scratch
 from driftd.engine.exchange.waiting import RANGES, Waiting
 from driftd.engine.snapshot.waiting import WaitingSnapshot
@@ -159,5 +159,5 @@ def test_scratch_that_cannot_be_used_any_more_says_what_helps(tmp_path: Path) ->
     assert scratch._db is not None
     scratch._db.execute("DROP TABLE pending")
     for use in (lambda: scratch.find([A]), lambda: scratch.write({B: entry(2.0)}), lambda: len(scratch)):
-        with pytest.raises(StateUnwritable, match=r"free space, or lower labels\.max_pending"):
+        with pytest.raises(StateError, match=r"free space, or lower labels\.max_pending"):
             use()
