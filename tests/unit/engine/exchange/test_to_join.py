@@ -249,3 +249,22 @@ def test_a_model_that_was_forgotten_is_labelled_again_only_by_who_knows_of_it() 
 def test_all_parts_of_a_model_have_its_owner(part: str) -> None:
     assert {owner_of(part, n) == owner_of("fraud", n) for n in range(1, 50)} == {True}
     assert len({owner_of(f"m{i}", 12) for i in range(100)}) == 12
+
+
+def test_what_was_read_before_a_model_was_forgotten_is_not_taken_for_what_comes_after_it(
+    rng: np.random.Generator,
+) -> None:
+    """A reader that goes on from an older checkpoint sends it, since by then it knows that labels come."""
+    plans = joining()
+    owner, whole = Owner(plans.pipeline, plans), ToJoin(SOURCE, Slice("m"), 300, arrived(rng))
+    first = replace(whole, arrived=whole.arrived.before(120), next_offset=120)
+    for message in (first, Read(SOURCE, 1, 300, 900.0, idle=False)):
+        assert [*owner.receive(message)] == []
+    plans.learn(Forget("m", 1))
+    owner.forget()
+    assert owner.owned.state.outcomes.pending.size == 0
+    assert [*owner.receive(whole)] == []
+    assert not owner.owned.state.outcomes.counts
+    later = replace(whole, arrived=Arrived.of(replace(batch(rng), offsets=np.arange(N) // 3 + 300)), next_offset=600)
+    assert [*owner.receive(later)] == []
+    assert owner.owned.state.outcomes.counts["m"].predictions > 700
