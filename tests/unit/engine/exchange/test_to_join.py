@@ -256,7 +256,8 @@ def test_what_was_read_before_a_model_was_forgotten_is_not_taken_for_what_comes_
 ) -> None:
     """A reader that goes on from an older checkpoint sends it, since by then it knows that labels come."""
     plans = joining()
-    owner, whole = Owner(plans.pipeline, plans), ToJoin(SOURCE, Slice("m"), 300, arrived(rng))
+    alone = replace(arrived(rng), labels=None)  # nothing is joined yet: there is no slice of labels
+    owner, whole = Owner(plans.pipeline, plans), ToJoin(SOURCE, Slice("m"), 300, alone)
     first = replace(whole, arrived=whole.arrived.before(120), next_offset=120)
     for message in (first, Read(SOURCE, 1, 300, 900.0, idle=False)):
         assert [*owner.receive(message)] == []
