@@ -16,6 +16,7 @@ from driftd.core.experiment import Measure, Metric, Rule, Shares
 from driftd.core.finding import Finding
 from driftd.core.segmenting import Segmenting
 from driftd.core.slice import Slice
+from driftd.engine.exchange.member import View
 from driftd.engine.exchange.messages import Bundle, Labelled, Message, ToJoin, Tried, decode, encode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.pipeline import Pipeline
@@ -220,3 +221,21 @@ def test_a_model_that_is_forgotten_leaves_nothing_that_waits() -> None:
         group.kill(place)
     group.finish()
     assert not any(o.owned.state.outcomes.counts for m in group.members for o in m.owners.values())
+
+
+def test_a_member_shows_what_is_joined_and_waits_in_all_partitions_that_it_judges() -> None:
+    """Nobody else does, so that sums over the group count each once."""
+    group = Group.of_sources(joiner, parts(12), 1, owners=1)
+    group.run(np.random.default_rng(12), most=400)
+    owned = owner_of(group).owned.state
+    waiting = owned.outcomes.pending.size
+    other = State()
+    other.outcomes.halvings = 2
+    view = View(owned=[owned, other])
+    assert waiting > 1000
+    assert (view.kept.entries, view.kept.halvings) == (waiting, 2)
+    assert view.kept.bytes > 20 * waiting
+    assert view.counters(PART).events == owned.outcomes.counts["m"].joined > 1000
+    assert view.counters(PART).last_event == owned.counters(PART).last_event
+    assert view.counters(Slice("m")).events == 0, "those are shown by who reads them"
+    assert View().kept == (0, 0, 0)
