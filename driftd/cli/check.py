@@ -328,14 +328,13 @@ def _labels(settings: Settings) -> str:
     from driftd.core.text import duration  # noqa: PLC0415
 
     labels = settings.labels
-    if settings.members.enabled:
-        return "Labels that come alone: counted only. Members join none, since each reads a part of them."
     if labels.join == "never":
         return "Labels that come alone: counted only (labels.join: never)."
-    return (
-        f"Labels that come alone: joined to predictions by id, within {duration(labels.horizon_seconds)}. This process "
-        f"must read both: another one in group '{clean(settings.kafka.group_id, 100)}' would join a part of them."
-    )
+    joined = f"Labels that come alone: joined to predictions by id, within {duration(labels.horizon_seconds)}"
+    if settings.members.enabled:
+        return f"{joined}, by the member that judges the model, whoever reads them."
+    group = clean(settings.kafka.group_id, 100)
+    return f"{joined}. This process must read both: another one in group '{group}' would join a part of them."
 
 
 def _print_settings(loaded: Loaded, *, everything: bool) -> None:

@@ -192,11 +192,6 @@ def _kafka(settings: Settings) -> Iterator[Mistake]:
             yield ("members", key), f"'{topic}' has another use; each needs a topic of its own"
     if settings.members.enabled and settings.limits.shed_lag_seconds is not None:
         yield ("limits", "shed_lag_seconds"), "members that share models shed nothing; leave it out, and add members"
-    if settings.members.enabled and settings.labels.join == "always":
-        yield (
-            ("labels", "join"),
-            "members join no labels: each reads a part; leave it out, or run one process",
-        )
     for topic in sorted({t for t in k.topics if k.topics.count(t) > 1}):
         yield ("kafka", "topics"), f"topic '{topic}' appears twice"
     if k.max_poll_interval_seconds < k.session_timeout_seconds:

@@ -122,8 +122,7 @@ class LabelsSection(Section):
     join: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="Labels that come alone are joined to their predictions by `id`. `auto`: predictions of a model "
-        "wait for labels from its first label on; `always`: from the start; `never`: such labels are counted only. "
-        "Members (`members.enabled`) never join.",
+        "wait for labels from its first label on; `always`: from the start; `never`: such labels are counted only.",
     )
     horizon_seconds: Annotated[PositiveSeconds, Field(ge=60)] = Field(
         default=604_800.0,
@@ -132,6 +131,7 @@ class LabelsSection(Section):
     max_pending: int = Field(
         default=1_000_000,
         ge=1000,
-        description="Predictions and labels that are kept for the join, of all models. Where more come within the "
-        "horizon, a sample is joined, chosen by a hash of the id.",
+        description="Predictions and labels that are kept for the join, of all models; with `members.enabled` of those "
+        "of each partition of the panes topic. Where more come within the horizon, a sample is joined, chosen by a "
+        "hash of the id.",
     )

@@ -17,6 +17,7 @@ from driftd.core.segmenting import Census, Segmenting
 from driftd.core.window import panes_of
 from driftd.engine.state import State
 from driftd.ingest.outcomes import join as outcomes
+from driftd.ingest.outcomes.arrived import Arrived
 from driftd.ingest.outcomes.join import Joining
 from driftd.ingest.segments import membership
 from driftd.ingest.state import PartitionState
@@ -30,9 +31,12 @@ def join(
     batches: Sequence[EventBatch],
     settings: Joining,
     segmenting: Callable[[str], Segmenting | None] = lambda _: None,
+    *,
+    named: bool = True,
 ) -> Pairs:
     """The pairs that are complete now, each at the partition that its label was read from, if that still is ours; those
-    of segments, by the ``segmenting`` of a model, too.
+    of segments, by the ``segmenting`` of a model, too. What is joined elsewhere waits to be sent there, ``named``: with
+    ids.
     """
     mine = state.partitions[source]
     for batch in batches:
@@ -42,7 +46,19 @@ def join(
     for batch in batches:
         wanted, census = segmenting(batch.model), state.segments.get(batch.model, Census())
         members = None if wanted is None else partial(membership, wanted=wanted, census=census)
-        pairs += outcomes.join(state.outcomes, batch, source, settings, members)
+        if state.elsewhere is None:
+            pairs += outcomes.join(state.outcomes, batch, source, settings, members)
+        elif state.elsewhere.wants(batch) or settings.always:
+            state.elsewhere.keep(batch, members, named=named)
+    return _placed(state, source, pairs)
+
+
+def take_in(state: State, source: TopicPartition, model: str, arrived: Arrived, settings: Joining) -> Pairs:
+    """As ``join``, of what another member has read of a model."""
+    return _placed(state, source, outcomes.take_in(state.outcomes, model, arrived, source, settings))
+
+
+def _placed(state: State, source: TopicPartition, pairs: Pairs) -> Pairs:
     return [(at if at in state.partitions else source, batch) for at, batch in pairs]
 
 

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS undo (generation INTEGER, key BLOB, model TEXT, time 
 CREATE TABLE IF NOT EXISTS meta (layout INTEGER, generation INTEGER, oldest INTEGER);
 """
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_Row = tuple[Key, str, float, bytes | None]
+Row = tuple[Key, str, float, bytes | None]
 
 
 class _Value(NamedTuple):
@@ -62,11 +62,19 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(_Value).decode
 
 
-def _row(key: Key, entry: Entry | None) -> tuple[Key, str, float, bytes | None]:
+def searches(keys: Sequence[Key]) -> Iterator[tuple[str, Sequence[Key]]]:
+    """Queries for the entries of ``keys``, with the values of each."""
+    for first in range(0, len(keys), _AT_ONCE):
+        some = keys[first : first + _AT_ONCE]
+        marks = ",".join("?" * len(some))
+        yield f"SELECT key, model, time, value FROM pending WHERE key IN ({marks})", some  # noqa: S608
+
+
+def row_of(key: Key, entry: Entry | None) -> Row:
     return (key, "", 0.0, None) if entry is None else (key, entry.model, entry.time, _encode((entry.stage, *entry[3:])))
 
 
-def _entry(model: str, time: float, value: bytes) -> Entry:
+def entry_of(model: str, time: float, value: bytes) -> Entry:
     v = _decode(value)
     return Entry(v.stage, model, time, *v[1:])
 
@@ -133,11 +141,8 @@ class LabelStore:
 
     def find(self, keys: Sequence[Key]) -> Mapping[Key, Entry]:
         out: dict[Key, Entry] = {}
-        for first in range(0, len(keys), _AT_ONCE):
-            some = keys[first : first + _AT_ONCE]
-            marks = ",".join("?" * len(some))
-            rows = self._read(f"SELECT key, model, time, value FROM pending WHERE key IN ({marks})", some)  # noqa: S608
-            out.update(rows)
+        for query, some in searches(keys):
+            out.update(self._read(query, some))
         return out
 
     def before(self, time: float) -> Iterable[tuple[Key, Entry]]:
@@ -145,6 +150,9 @@ class LabelStore:
 
     def beyond(self, key: Key) -> Iterable[tuple[Key, Entry]]:
         return self._read("SELECT key, model, time, value FROM pending WHERE key >= ?", (key,))
+
+    def of(self, model: str) -> Iterable[tuple[Key, Entry]]:
+        return self._read("SELECT key, model, time, value FROM pending WHERE model = ?", (model,))
 
     def __len__(self) -> int:
         return 0 if self._reader is None else int(self._reader.execute("SELECT count(*) FROM pending").fetchone()[0])
@@ -161,9 +169,9 @@ class LabelStore:
         try:
             if self._reader is None:
                 self._reader = _connected(self.path)
-            rows: list[_Row] = self._reader.execute(query, values).fetchall()
+            rows: list[Row] = self._reader.execute(query, values).fetchall()
             for key, model, time, value in rows:
-                yield key, _entry(model, time, value or b"")
+                yield key, entry_of(model, time, value or b"")
         except (sqlite3.Error, msgspec.MsgspecError) as e:
             self.broken = f"{self.path}: {e}"
 
@@ -209,7 +217,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _commit(db: sqlite3.Connection, changes: Changes, generation: int, unneeded: int) -> None:
-    rows = [_row(key, changes[key]) for key in sorted(changes)]
+    rows = [row_of(key, changes[key]) for key in sorted(changes)]
     db.execute("CREATE TEMP TABLE IF NOT EXISTS fresh (key BLOB PRIMARY KEY, model, time, value) WITHOUT ROWID")
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -29,6 +29,7 @@ from driftd.engine.schemas import Schemas
 from driftd.engine.slices import Slices
 from driftd.engine.state import Outcome, State, together
 from driftd.ingest import experiments, panes, partition, rate_limit
+from driftd.ingest.outcomes.arrived import Arrived
 from driftd.ingest.outcomes.join import Joining, sweep
 from driftd.ingest.rate_limit import NO_LIMITS, RateLimits
 from driftd.ingest.segments import split
@@ -138,7 +139,10 @@ class Pipeline:
         state.rejected.update(r.reason.value for r in decoded.rejects)
         state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
         events = [experiments.prepared(batch, self.slices.rules(Slice(batch.model))) for batch in decoded.batches]
-        pairs = [] if self.labels is None else joined.join(state, source, events, self.labels, self._segmenting)
+        pairs: joined.Pairs = []
+        if self.labels is not None:
+            named = self.shows_ids
+            pairs = joined.join(state, source, events, self.labels, self._segmenting, named=named)
         whole = events if self.shows_ids else [batch.without_ids() for batch in events]
         batches, sampled_out = rate_limit.thin_events(mine, source, whole, self.limits)
         if sampled_out:
@@ -157,6 +161,11 @@ class Pipeline:
             lambda batch: self._segments(state, batch),
         )
         self._add_pairs(state, pairs)
+
+    def join(self, state: State, source: TopicPartition, model: str, arrived: Arrived) -> None:
+        """Joins what another member has read of a model, in a stretch of a partition."""
+        if self.labels is not None:
+            self._add_pairs(state, joined.take_in(state, source, model, arrived, self.labels))
 
     @staticmethod
     def _closed(state: State, key: Slice) -> int | None:
@@ -217,12 +226,19 @@ class Pipeline:
         return [] if reached is None else cuts(state, reached, self.monitor.windows.pane_seconds)
 
     def close(
-        self, state: State, reached: int, *, end: bool = False, at_most: Mapping[Slice, int] | None = None
+        self,
+        state: State,
+        reached: int,
+        *,
+        end: bool = False,
+        again: bool = False,
+        at_most: Mapping[Slice, int] | None = None,
     ) -> Iterator[Outcome]:
         """Moves the frontier to ``reached`` and evaluates model by model; what came of each, and of each stage of a
-        reference that grows. Models in ``at_most`` go no further than that.
+        reference that grows. Models in ``at_most`` go no further than that; ``again``: some were, and need not wait
+        any more.
         """
-        before, moved, state.frontier = state.frontier, end or reached != state.frontier, reached
+        before, moved, state.frontier = state.frontier, end or again or reached != state.frontier, reached
         seconds = self.monitor.windows.pane_seconds
         self._sweep_halves(state, inf if end else (reached + 1) * seconds)
         if self.labels is not None:

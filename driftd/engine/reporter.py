@@ -202,10 +202,10 @@ class Reporter:
             ignored = ignored or known[model.slice].ignored_features > 0
             self._count(model, known[model.slice], state)
         t.set("driftd_discovery_limit_reached", ignored, "features")
-        waits = state.outcomes
-        t.set("driftd_label_sample_ratio", 0.5**waits.halvings)
-        t.set("driftd_label_store_entries", waits.pending.size)
-        t.set("driftd_label_store_bytes", 0 if waits.pending.base is None else waits.pending.base.bytes)
+        kept = state.kept
+        t.set("driftd_label_sample_ratio", 0.5**kept.halvings)
+        t.set("driftd_label_store_entries", kept.entries)
+        t.set("driftd_label_store_bytes", kept.bytes)
         promise = self.certificate()
         t.set("driftd_false_alarms_budget", promise.budget)
         t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
+from typing import NamedTuple
 
 from driftd.core.event import RefusedValue, TopicPartition
 from driftd.core.finding import Finding, Judgement
@@ -15,6 +16,7 @@ from driftd.core.refusals import Refusals
 from driftd.core.segmenting import Census
 from driftd.core.slice import Slice
 from driftd.ingest.halves import Halves
+from driftd.ingest.outcomes.elsewhere import Elsewhere
 from driftd.ingest.outcomes.join import Outcomes
 from driftd.ingest.state import PartitionState
 from driftd.monitor.state import ModelState
@@ -23,12 +25,20 @@ FirstRefused = tuple[TopicPartition, RefusedValue]
 """Where a model's feature had its first refused value."""
 
 
+class Kept(NamedTuple):
+    """What waits to be joined: predictions and labels, what they take, and that one in 2^``halvings`` is kept."""
+
+    entries: int
+    bytes: int
+    halvings: int
+
+
 @dataclass(slots=True)
 class State:
     """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
     ``awaited``: topics that did not exist when they were last looked for. ``refusals``: what was turned away, by field.
     ``outcomes``: predictions and labels that wait for each other; ``halves``: requests and answers that do.
-    ``segments``: by model, which of its values are segments.
+    ``segments``: by model, which of its values are segments. ``elsewhere``: what others join; None: it is joined here.
 
     received == accepted + sum(rejected) + late + sum(dropped), always.
     """
@@ -46,6 +56,7 @@ class State:
     outcomes: Outcomes = field(default_factory=Outcomes)
     halves: Halves = field(default_factory=Halves)
     segments: dict[str, Census] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
 
     @property
     def late(self) -> int:
@@ -59,6 +70,11 @@ class State:
     @property
     def balanced(self) -> bool:
         return self.received == self.accepted + self.late + self.rejected.total() + self.dropped.total()
+
+    @property
+    def kept(self) -> Kept:
+        pending = self.outcomes.pending
+        return Kept(pending.size, 0 if pending.base is None else pending.base.bytes, self.outcomes.halvings)
 
     def counters(self, key: Slice) -> Counters:
         """What all partitions have counted of a slice up to now."""

@@ -16,9 +16,9 @@ from driftd.sources.schema_files import FolderRegistry
 
 
 def joining_of(settings: Settings) -> Joining | None:
-    """How labels that come alone are joined; None where they are not. Members would each know a part of them."""
+    """How labels that come alone are joined; None where they are not."""
     labels = settings.labels
-    if labels.join == "never" or settings.members.enabled:
+    if labels.join == "never":
         return None
     return Joining(labels.horizon_seconds, labels.max_pending, always=labels.join == "always")
 

@@ -16,7 +16,18 @@ import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError, StateError
 from driftd.core.slice import Slice
-from driftd.engine.exchange.messages import Address, Forget, Given, Message, Plan, Read, bundles, encode, key_of, small
+from driftd.engine.exchange.messages import (
+    Given,
+    Message,
+    Plan,
+    Read,
+    ToAll,
+    ToReaders,
+    bundles,
+    encode,
+    key_of,
+    small,
+)
 from driftd.engine.exchange.topics import Saved
 from driftd.engine.parts import part_name
 from driftd.sinks.kafka import Sender
@@ -48,10 +59,10 @@ class Manifest(msgspec.Struct, array_like=True):
 
 
 def owner_of(model: str, owners: int) -> int:
-    """The partition of the panes topic for a model and its segments: CRC-32 of the model's name in UTF-8, modulo the
-    number of partitions.
+    """The partition of the panes topic for a model, its segments and its joined labels: CRC-32 of the model's name in
+    UTF-8, modulo the number of partitions.
     """
-    return zlib.crc32(Slice(model).family.encode("utf-8", "surrogatepass")) % owners
+    return zlib.crc32(Slice(model).root.encode("utf-8", "surrogatepass")) % owners
 
 
 @dataclass(slots=True)
@@ -240,7 +251,7 @@ class KafkaExchange:
     def send(self, messages: Iterable[Message]) -> None:
         said: defaultdict[int, list[bytes]] = defaultdict(list)
         for message in messages:
-            if isinstance(message, Plan | Given | Address | Forget):
+            if isinstance(message, ToReaders | ToAll):
                 self._answer(message)
                 continue
             to = range(self.owners) if isinstance(message, Read) else [self.owner_of(message.slice.model)]
@@ -251,7 +262,7 @@ class KafkaExchange:
             for bundle in bundles(self.settings.group_id, waiting, PIECE_BYTES):
                 self._panes.send(encode(bundle), None, [], k)
 
-    def _answer(self, message: Plan | Given | Address | Forget) -> None:
+    def _answer(self, message: ToReaders | ToAll) -> None:
         data, key = encode(message), key_of(message)
         # by its sender as well where the first of all counts, and not the last
         name = f"{key}|{self._self}" if isinstance(message, Plan | Given) else key

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -95,6 +96,7 @@ def member_of(settings: Settings, outfit: Outfit) -> Daemon:
         panes_partitions=lambda: len(source.partitions((topics.panes_topic,))),
         group=outfit.kafka.group_id,
         generation=source.generation,
+        scratch=Path(settings.state.directory),
         addresses=Addresses(address_of(settings, outfit.url)),
     )
 

@@ -273,8 +273,6 @@ def _run(loaded: Loaded) -> int:
     with signals(daemon):
         http.start()
         log.info("driftd %s: %s, http on %s", __version__, kafka.where, http.url)
-        if settings.members.enabled and settings.labels.join != "never":
-            log.info("labels that come alone are counted, not joined: each member reads a part of them")
         notify("READY=1")
         try:
             with watched(lambda: reporter.beats, settings.limits.stuck_seconds):

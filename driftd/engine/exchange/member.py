@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,17 +14,33 @@ import numpy as np
 from driftd.core.act import Act, Deed
 from driftd.core.errors import ActRefused, ExchangeFailed, MessageUnreadable, SourceError, StateError
 from driftd.core.event import Decoded, RecordBatch, TopicPartition
-from driftd.core.pane import Counters
+from driftd.core.pane import Counters, merge_counters
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.text import clean, printable
 from driftd.engine.daemon import Daemon
 from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
-from driftd.engine.exchange.messages import Address, Bundle, Forget, Given, Message, Panes, Plan, Rows, decode
+from driftd.engine.exchange.messages import (
+    Address,
+    Bundle,
+    Forget,
+    Given,
+    Labelled,
+    Message,
+    Panes,
+    Plan,
+    Rows,
+    ToAll,
+    ToJoin,
+    ToReaders,
+    decode,
+)
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.exchange.scratch import Scratch
 from driftd.engine.exchange.topics import Exchange, Saved
+from driftd.engine.exchange.waiting import Waiting
 from driftd.engine.forget import removal
 from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.parts import Known, names_in, shorten, whole
@@ -32,7 +49,7 @@ from driftd.engine.references import start_models
 from driftd.engine.saving import written
 from driftd.engine.snapshot.checkpoint import Checkpoint
 from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
-from driftd.engine.state import State
+from driftd.engine.state import Kept, State
 from driftd.ingest.state import PartitionState
 
 log = logging.getLogger("driftd.daemon")
@@ -55,8 +72,18 @@ class View(State):
     """
 
     pane_seconds: float = 1.0
+    owned: Sequence[State] = ()
+    """Of the models that it judges: events of joined labels are counted there."""
+
+    @property
+    def kept(self) -> Kept:
+        each = [state.kept for state in self.owned]
+        halvings = max((kept.halvings for kept in each), default=0)
+        return Kept(sum(kept.entries for kept in each), sum(kept.bytes for kept in each), halvings)
 
     def counters(self, key: Slice) -> Counters:
+        if key.joined:
+            return merge_counters(state.counters(key) for state in self.owned)
         read, model = super(View, self).counters(key), self.models.get(key)
         judged = -np.inf if model is None or model.taken is None else (model.taken + 1) * self.pane_seconds
         return replace(read, last_event=max(read.last_event, judged))
@@ -85,6 +112,8 @@ class Member(Daemon):
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
     group: str = field(kw_only=True)
     addresses: Addresses = field(kw_only=True, default_factory=Addresses)
+    scratch: Path | None = field(kw_only=True, default=None)
+    """Where a file may lie for as long as this process runs; None: where the system has such files."""
     _others: set[str] = field(init=False, default_factory=set)
     """Groups whose messages lie in our panes topic, as far as that was told."""
     _parts: dict[int, Known] = field(init=False, default_factory=dict)
@@ -143,7 +172,7 @@ class Member(Daemon):
             for message in self._readable(data):
                 if isinstance(message, Plan) and message.reference is not None:
                     require_reference(message.reference, self.pipeline.hashing)
-                if isinstance(message, Plan | Given | Forget):
+                if isinstance(message, Plan | Given | Forget | Labelled):
                     self.plans.learn(message)
                 elif isinstance(message, Address):
                     self.addresses.learn(message)
@@ -210,13 +239,13 @@ class Member(Daemon):
         now = self.clock.now()
         values = (value for part in records.at(None) for value in part.values)
         for message in (message for data in values for message in self._readable(data)):
-            if isinstance(message, Plan | Given | Address | Forget):
+            if isinstance(message, ToReaders | ToAll):
                 continue
             for outcome in owner.receive(message):
                 self._known(owner)
                 self._tell(outcome)
-            if isinstance(message, Rows | Panes) and message.slice in owner.owned.state.models:
-                model = owner.owned.state.models[message.slice]
+            if (key := _heard(message)) in owner.owned.state.models:
+                model = owner.owned.state.models[key]
                 model.heard, model.retired = now, False
         owner.owned.next_offset = records.next_offset
         self.state.partitions[records.topic_partition].next_offset = records.next_offset
@@ -250,6 +279,9 @@ class Member(Daemon):
             state.rejected.update(reader.rejected)
             state.dropped.update(reader.dropped)
         owned = [owner.owned for owner in self.owners.values()]
+        state.outcomes.counts = {name: c for o in owned for name, c in o.state.outcomes.counts.items()}
+        if isinstance(state, View):
+            state.owned = [o.state for o in owned]
         state.findings = sum(o.state.findings for o in owned)
         self.reporter.exchanged(sum(o.late for o in owned), sum(o.foreign for o in owned))
         state.models = {}
@@ -264,6 +296,8 @@ class Member(Daemon):
             owner = self.owners.pop(at[1], None) if at[0] == self.panes_topic else None
             if at[0] == self.panes_topic:
                 self._parts.pop(at[1], None)
+            if owner is not None:
+                owner.waiting.scratch.close()
             for key in () if owner is None else owner.owned.state.models:
                 self.reporter.metrics.remove(key.model)  # its new owner shows it
             self.state.partitions.pop(at, None)
@@ -285,7 +319,7 @@ class Member(Daemon):
     def _begin(self, partitions: list[TopicPartition]) -> None:
         """Goes on in partitions from what was saved of them, by us or another; what stayed ours is as it is."""
         fresh = [at for at in partitions if at not in self.state.partitions]
-        saved = self._load(fresh)
+        saved, parts = self._load(fresh)
         for at in fresh:  # what was sent before, by us or another, is an earlier reader's
             before = saved[at].exchange if at in saved else None
             known = -1 if before is None else before.epoch
@@ -297,7 +331,8 @@ class Member(Daemon):
         for at in fresh:
             offset = committed.get(at, (None, ""))[0]
             mine = saved.get(at)
-            start[at] = self._judge(at[1], mine) if at[0] == self.panes_topic else self._read(at, mine, offset)
+            ours = at[0] == self.panes_topic
+            start[at] = self._judge(at[1], mine, parts.get(at, {})) if ours else self._read(at, mine, offset)
         start |= {at: self.state.partitions[at].next_offset for at in partitions if at not in start}
         ids = {at: self.readers[at].partition.topic_id for at in partitions if at in self.readers}
         found = self.source.seek(start, ids)
@@ -316,8 +351,10 @@ class Member(Daemon):
         if any(isinstance(begin, str) and begin != "earliest" for begin in start.values()):
             self._saver.save()  # after kill -9 before the first checkpoint "latest" would be another place
 
-    def _load(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Checkpoint]:
-        """What was saved of the partitions, where something was."""
+    def _load(
+        self, partitions: Collection[TopicPartition]
+    ) -> tuple[dict[TopicPartition, Checkpoint], dict[TopicPartition, Mapping[str, bytes]]]:
+        """What was saved of the partitions, where something was, and its parts."""
         names = {at: _owner(at[1]) if at[0] == self.panes_topic else _reader(at) for at in partitions}
         saved = self.exchange.load({*names.values(), PANE_SECONDS} if names else ())
         found = {at: saved[name] for at, name in names.items() if name in saved}
@@ -327,7 +364,7 @@ class Member(Daemon):
             self._require_panes(cell.pane_seconds)
         if names:
             self._agree(saved.get(PANE_SECONDS))
-        return cells
+        return cells, {at: one.parts for at, one in found.items()}
 
     def _agree(self, said: Saved | None) -> None:
         """The panes of all members have one length: their numbers would mean other times."""
@@ -363,9 +400,13 @@ class Member(Daemon):
         self.readers[source] = restore_reader(saved, source, self.plans, self.epochs[source])
         return self.readers[source].partition.next_offset
 
-    def _judge(self, k: int, saved: Checkpoint | None) -> int | str:
+    def _judge(self, k: int, saved: Checkpoint | None, parts: Mapping[str, bytes]) -> int | str:
         """Judges the models of a partition of the panes topic; from where."""
-        owner = Owner(self.pipeline, self.plans) if saved is None else restore_owner(saved, self.pipeline, self.plans)
+        scratch = Scratch(self.scratch)
+        if saved is None:
+            owner = Owner(self.pipeline, self.plans, waiting=Waiting(scratch))
+        else:
+            owner = restore_owner(saved, self.pipeline, self.plans, parts, scratch)
         owner.forget()
         state = owner.owned.state
         judgements = start_models(state, self.pipeline, self.given, lambda name: self.exchange.owner_of(name) == k)
@@ -389,9 +430,11 @@ class Member(Daemon):
             size += self.exchange.save(_reader(source), self.epochs[source], cell, {}, ())
         for k, owner in self.owners.items():
             epoch = self.epochs[self.panes_topic, k]
+            parts = owner.waiting.save(owner.owned.state.outcomes.pending)
             short, self._parts[k], fresh = shorten(owner_cell(owner, epoch, now), self._parts.get(k, {}))
-            parts = {name: encoded() for name, encoded in fresh.items()}
-            size += self.exchange.save(_owner(k), epoch, encode_checkpoint(short), parts, names_in(short))
+            parts |= {name: encoded() for name, encoded in fresh.items()}
+            names = names_in(short) | owner.waiting.saved.names
+            size += self.exchange.save(_owner(k), epoch, encode_checkpoint(short), parts, names)
         self.exchange.flush()
         return written(size)
 
@@ -448,6 +491,13 @@ class Member(Daemon):
     def _close(self) -> None:
         super(Member, self)._close()
         self.exchange.close()
+
+
+def _heard(message: Message) -> Slice | None:
+    """The slice of which events have come, or labels."""
+    if isinstance(message, ToJoin):
+        return None if message.arrived.labels is None else message.slice.labels
+    return message.slice if isinstance(message, Rows | Panes) else None
 
 
 def _reader(source: TopicPartition) -> str:

@@ -1,18 +1,21 @@
 """What members tell each other, as bytes: closed panes and rows to the owner of a model, references and streams back.
 
 reader of a partition                                       owner of a model
-    Rows, Panes, Read, HandOver, Resumed, Tried, Unplanned  -- panes topic -->
-                                          <-- plans topic --  Plan, Given, Address, Forget
+    Rows, Panes, Read, HandOver, Resumed, Tried,
+    Unplanned, ToJoin                                       -- panes topic -->
+                                          <-- plans topic --  Plan, Given, Address, Forget, Labelled
 
 A model is counted by its owner while its bins may change: the readers send rows. When its bins stay the owner sends a
 Plan; a reader then asks for what the owner has counted of its partition (HandOver), gets it (Given), and counts itself
-from there on (Resumed, Panes). Every message may come again: what was taken in already changes nothing.
+from there on (Resumed, Panes). Labels that come later are joined by the owner, who counts the pairs. Every message may
+come again: what was taken in already changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,6 +32,7 @@ from driftd.engine.codec import TypedCodec
 from driftd.engine.shapes import require_panes, require_rows, require_trials
 from driftd.engine.snapshot.ingest import StreamSnapshot
 from driftd.engine.snapshot.rows import RowsSnapshot
+from driftd.ingest.outcomes.arrived import Arrived
 
 VERSION: Final = 1
 """The first byte of every message. A reader that does not know it leaves the message alone."""
@@ -64,6 +68,7 @@ class Read:
     """The source has been read up to ``next_offset`` and ``latest``, the greatest event time (-inf: none yet); what
     that closes was sent before. An ``idle`` source holds nobody back. ``epoch`` is greater with every reader that the
     source gets: from here on an earlier one asks for nothing, and what it has read is not what this one has.
+    ``labelled`` and ``reached`` as in PartitionState.
     """
 
     source: TopicPartition
@@ -71,6 +76,8 @@ class Read:
     next_offset: int
     latest: float
     idle: bool
+    labelled: float = -inf
+    reached: float = -inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,28 @@ class Unplanned:
 
 
 @dataclass(frozen=True, slots=True)
+class ToJoin:
+    """Predictions of a model, and labels that came alone, in offset order: all that the source has of it up to
+    ``next_offset`` since the reader began to send them.
+    """
+
+    source: TopicPartition
+    slice: Slice
+    next_offset: int
+    arrived: Arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Labels of a model come: what they may be joined to is to be sent. ``number``: greater than that of the last time
+    that the model was forgotten.
+    """
+
+    model: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Several messages of a member of ``group`` in one record, each as ``encode`` makes it, in order: a record costs a
     broker and both ends more than what most messages say.
@@ -172,13 +201,14 @@ class Bundle:
     messages: tuple[bytes, ...]
 
 
-ToOwner = Rows | Panes | Read | HandOver | Resumed | Tried | Unplanned
-ToReaders = Plan | Given
+ToOwner = Rows | Panes | Read | HandOver | Resumed | Tried | Unplanned | ToJoin
+ToReaders = Plan | Given | Labelled
 ToAll = Address | Forget
 Message = ToOwner | ToReaders | ToAll
 
 _KINDS: Final[tuple[type[Message | Bundle], ...]] = (
     *(Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address, Forget, Tried, Unplanned),
+    *(ToJoin, Labelled),
 )
 """By the second byte of a message; new kinds come behind."""
 _CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)
@@ -203,22 +233,32 @@ def decode(data: bytes) -> Message | Bundle:
 
 def _require_whole(message: Message | Bundle) -> None:
     """Raises ValueError where what it holds does not fit together."""
-    if isinstance(message, Bundle):
-        if any(part[:2] == bytes((VERSION, _KINDS.index(Bundle))) for part in message.messages):
-            raise ValueError("a bundle in a bundle")
-    elif isinstance(message, Address):
-        _require_address(message.url)
-    elif isinstance(message, Forget):
-        if not 0 < message.number < MOST_NUMBER:
-            raise ValueError("no number of what is forgotten")
-    elif isinstance(message, Rows):
-        require_rows(message.rows)
-    elif isinstance(message, Panes):
-        require_panes(message.panes)
-    elif isinstance(message, Tried):
-        require_trials(message.trials)
-    elif isinstance(message, Given):
-        _require_given(message)
+    match message:
+        case Bundle():
+            if any(part[:2] == bytes((VERSION, _KINDS.index(Bundle))) for part in message.messages):
+                raise ValueError("a bundle in a bundle")
+        case Address():
+            _require_address(message.url)
+        case Forget() | Labelled():
+            if not 0 < message.number < MOST_NUMBER:
+                raise ValueError("no number of what is forgotten")
+        case _:
+            _require_columns(message)
+
+
+def _require_columns(message: Message) -> None:
+    match message:
+        case Rows():
+            require_rows(message.rows)
+        case Panes():
+            require_panes(message.panes)
+        case Tried():
+            require_trials(message.trials)
+        case ToJoin():
+            if not message.arrived.is_whole:
+                raise ValueError("to join: columns that are not one value for each")
+        case Given():
+            _require_given(message)
 
 
 def _require_given(message: Given) -> None:
@@ -251,30 +291,44 @@ def bundles(group: str, messages: Iterable[bytes], most: int) -> Iterator[Bundle
 
 def small(message: Message, most: int) -> Iterator[Message]:
     """The same in messages of ``most`` bytes at most, where it can be cut: between records, and between panes."""
-    size = len(encode(message))
-    if size <= most or not isinstance(message, Rows | Panes | Tried):
+    parts = [message] if len(encode(message)) <= most else _halves(message)
+    if len(parts) == 1:
         yield message
-    elif isinstance(message, Tried):
-        numbers = np.unique(np.concatenate([trial.sums.rows for trial in message.trials.values()]))
-        for some in filter(None, parted(message.trials, int(numbers[(len(numbers) - 1) // 2]))):
-            yield from small(replace(message, trials=some), most) if len(numbers) > 1 else [message]
-    elif isinstance(message, Rows):
-        rows = message.rows.restore()
-        middle = int(np.searchsorted(rows.offsets, rows.offsets[len(rows) // 2]))
-        if middle == 0:
-            yield message  # one record
-            return
-        for begin, stop, end in (
-            (0, middle, int(rows.offsets[middle])),
-            (middle, len(rows), message.next_offset),
-        ):
-            fewer = RowsSnapshot.of(rows.take(np.arange(begin, stop)))
-            yield from small(replace(message, rows=fewer, next_offset=end), most)
-    else:
-        for half in message.panes.cut(int(message.panes.numbers[(len(message.panes) - 1) // 2])):
-            if half is not None:
-                part = replace(message, panes=half)
-                yield from small(part, most) if len(half) < len(message.panes) else [part]
+        return
+    for part in parts:
+        yield from small(part, most)
+
+
+def _halves(message: Message) -> list[Message]:
+    """In two, or as it is where it cannot be cut."""
+    match message:
+        case Tried():
+            numbers = np.unique(np.concatenate([trial.sums.rows for trial in message.trials.values()]))
+            parts = parted(message.trials, int(numbers[(len(numbers) - 1) // 2]))
+            return [replace(message, trials=some) for some in parts if some]
+        case Panes():
+            numbers = message.panes.numbers
+            blocks = message.panes.cut(int(numbers[(len(numbers) - 1) // 2]))
+            return [replace(message, panes=block) for block in blocks if block is not None]
+        case Rows():
+            rows = message.rows.restore()
+            middle = int(np.searchsorted(rows.offsets, rows.offsets[len(rows) // 2]))
+            if middle == 0:
+                return [message]  # one record
+            first, rest = (RowsSnapshot.of(rows.take(at)) for at in np.split(np.arange(len(rows)), [middle]))
+            return [
+                replace(message, rows=first, next_offset=int(rows.offsets[middle])),
+                replace(message, rows=rest),
+            ]
+        case ToJoin():
+            offsets = message.arrived.offsets
+            if len(offsets) < 2:
+                return [message]  # one record
+            middle = int(offsets[len(offsets) // 2])
+            before, since = message.arrived.before(middle), message.arrived.since(middle)
+            return [replace(message, arrived=before, next_offset=middle), replace(message, arrived=since)]
+        case _:
+            return [message]
 
 
 def key_of(message: Message) -> str:
@@ -288,14 +342,16 @@ def key_of(message: Message) -> str:
         case Tried():
             rows = np.concatenate([trial.sums.rows for trial in message.trials.values()])
             place = f"tried@{rows.min()}-{rows.max()}"
+        case ToJoin():
+            place = f"join@{message.next_offset}"
         case Read():
             return f"|read|{_named(message.source)}"
         case Plan():
             return f"{message.slice.model}|plan"
         case Address():
             return f"|address|{message.owner}"
-        case Forget():
-            return f"{message.model}|forget"
+        case Forget() | Labelled():
+            return f"{message.model}|{type(message).__name__.lower()}"
         case _:
             place = type(message).__name__.lower()
     return f"{message.slice.model}|{place}|{_named(message.source)}"

@@ -17,11 +17,13 @@ from driftd.engine.exchange.messages import (
     Forget,
     Given,
     HandOver,
+    Labelled,
     Panes,
     Plan,
     Read,
     Resumed,
     Rows,
+    ToJoin,
     ToOwner,
     ToReaders,
     Tried,
@@ -29,6 +31,7 @@ from driftd.engine.exchange.messages import (
     number_of,
 )
 from driftd.engine.exchange.reader import Plans, rows_from
+from driftd.engine.exchange.waiting import Waiting
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.shapes import fits
 from driftd.engine.snapshot.ingest import StreamSnapshot
@@ -75,13 +78,21 @@ class Owned:
 
 @dataclass(slots=True)
 class Owner:
-    """Judges the models of one partition of the panes topic as one process would that reads all ``sources``."""
+    """Judges the models of one partition of the panes topic as one process would that reads all ``sources``, and joins
+    their labels. ``waiting``: where it is kept what waits to be joined.
+    """
 
     pipeline: Pipeline
     plans: Plans
     owned: Owned = field(default_factory=Owned)
+    waiting: Waiting = field(default_factory=Waiting)
     _behind: bool = False
+    _announced: set[str] = field(default_factory=set)
+    """Models of which it has said that their labels come."""
     _answers: list[ToReaders] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.waiting.begin(self.owned.state.outcomes.pending)
 
     @property
     def waits(self) -> bool:
@@ -114,6 +125,8 @@ class Owner:
                 self._resumed(message)
             case Unplanned():
                 self._unplanned(message)
+            case ToJoin():
+                self._join(message)
 
     def settle(self) -> Iterator[Outcome]:
         """Judges what all sources have closed."""
@@ -121,13 +134,14 @@ class Owner:
             self._hand(at)
         state, idle = self.owned.state, frozenset(self.owned.idle)
         stops = self.pipeline.stops(state, idle)
-        if not stops and self._behind and state.frontier is not None:
+        again, self._behind = self._behind, False
+        if not stops and again and state.frontier is not None:
             stops = [state.frontier]
-        self._behind = False
         limits = {key: self._reached(key) for _, key in self.owned.limits}
         for stop in stops:
-            yield from self.pipeline.close(state, stop, at_most=limits)
+            yield from self.pipeline.close(state, stop, again=again, at_most=limits)
         self._plan()
+        self._announce()
 
     def answers(self) -> list[ToReaders]:
         """What readers have to know since it was last asked."""
@@ -155,8 +169,20 @@ class Owner:
                     # a reader that goes on from an older checkpoint sends again what was read by then
                     owned.sent[source, key] = max(owned.sent.get((source, key), 0), mine.next_offset)
             owned.state.refusals.forget(model)
+            self._forget_labels(model)
             gone += [model] if keys else []
         return gone
+
+    def _forget_labels(self, model: str) -> None:
+        """What waits of the model, and what became of its labels."""
+        outcomes, labels = self.owned.state.outcomes, Slice.of_labels(model)
+        self._announced.discard(model)
+        if outcomes.counts.pop(model, None) is None:
+            return
+        outcomes.pending.forget(model)
+        self.waiting.renew()
+        for source, mine in self.owned.state.partitions.items():
+            self.owned.sent[source, labels] = max(self.owned.sent.get((source, labels), 0), mine.next_offset)
 
     def _drop_handing(self, key: Slice) -> None:
         """Who counts the slice is open again."""
@@ -191,6 +217,23 @@ class Owner:
             stream.counters = fresh.counters
         stream.rows.append(rows)
 
+    def _join(self, message: ToJoin) -> None:
+        """What came before is left out: by offsets, as rows are."""
+        at = message.source, message.slice.labels
+        begin = self.owned.sent.get(at, 0)
+        if message.next_offset > begin:
+            self.owned.sent[at] = message.next_offset
+            self._source(message.source)
+            self.pipeline.join(self.owned.state, message.source, message.slice.model, message.arrived.since(begin))
+
+    def _announce(self) -> None:
+        """Says to all whose labels come, where nobody has: from then on their predictions are sent."""
+        joining = self.pipeline.labels
+        known = {} if joining is None or joining.always else self.owned.state.outcomes.counts
+        for model in sorted(known.keys() - self.plans.labelled.keys() - self._announced):
+            self._announced.add(model)
+            self._answers.append(Labelled(model, 1 + self.plans.forgotten.get(model, 0)))
+
     def _on_time(self, rows: EventBatch, key: Slice) -> EventBatch:
         """Without the events whose pane was judged: their source was idle, or has just been heard of."""
         late = panes_of(rows.times, self.pipeline.monitor.windows.pane_seconds) <= self._reached(key)
@@ -212,6 +255,7 @@ class Owner:
         self.owned.epochs[message.source] = message.epoch
         # as this reader has it: what one before it had read further was perhaps not sent
         mine.next_offset, mine.latest = message.next_offset, message.latest
+        mine.labelled, mine.reached = message.labelled, message.reached
         if message.idle:
             self.owned.idle.add(message.source)
         else:
@@ -314,6 +358,6 @@ class Owner:
             self._drop_handing(key)
 
     def _settled(self, model: ModelState) -> str:
-        """The bins on which readers count the slice; "" where its owner does."""
-        reference = model.reference
+        """The bins on which readers count the slice; "" where its owner does, as always of joined labels."""
+        reference = None if model.slice.joined else model.reference
         return reference.id if reference is not None and self.pipeline.monitor.bins_stay(model) else ""

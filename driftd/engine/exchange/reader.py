@@ -13,14 +13,17 @@ from driftd.core.event import Decoded, EventBatch, RecordBatch, TopicPartition, 
 from driftd.core.pane import ClosedPanes
 from driftd.core.slice import Slice
 from driftd.core.window import closed_through
+from driftd.engine import joined
 from driftd.engine.exchange.messages import (
     Forget,
     Given,
     HandOver,
+    Labelled,
     Panes,
     Read,
     Resumed,
     Rows,
+    ToJoin,
     ToOwner,
     ToReaders,
     Tried,
@@ -32,6 +35,7 @@ from driftd.engine.snapshot.rows import RowsSnapshot
 from driftd.engine.state import State
 from driftd.ingest import panes, partition
 from driftd.ingest.experiments import take_closed
+from driftd.ingest.outcomes.elsewhere import Elsewhere
 from driftd.ingest.state import PartitionState, Stream
 from driftd.monitor.state import ModelState
 
@@ -63,6 +67,7 @@ class Plans:
     """What the owners have said, from the beginning of the plans topic on. ``models`` has the references of the plans:
     it is the models of every reader's state. ``numbers``: of each slice that of the last plan that was heard, also
     where that says that there is none any more. ``forgotten``: of a model the number up to which its plans are.
+    ``labelled``: the models whose labels come, with the number of who said so.
     """
 
     pipeline: Pipeline
@@ -71,10 +76,15 @@ class Plans:
     given: dict[tuple[TopicPartition, Slice, str], Given] = field(default_factory=dict)
     forgotten: dict[str, int] = field(default_factory=dict)
     numbers: dict[Slice, int] = field(default_factory=dict)
+    labelled: dict[str, int] = field(default_factory=dict)
 
     def learn(self, message: ToReaders | Forget) -> None:
         if isinstance(message, Forget):
             self._forget(message)
+            return
+        if isinstance(message, Labelled):
+            if message.number > self.forgotten.get(message.model, 0):
+                self.labelled[message.model] = max(message.number, self.labelled.get(message.model, 0))
             return
         key = message.slice
         number = number_of(message.plan if isinstance(message, Given) else message.name)
@@ -94,6 +104,8 @@ class Plans:
         if message.number <= self.forgotten.get(message.model, 0):
             return
         self.forgotten[message.model] = message.number
+        if self.labelled.get(message.model, message.number) <= message.number:
+            self.labelled.pop(message.model, None)
         for key in [k for k, name in self.names.items() if self._is_old(message, k, name)]:
             del self.names[key], self.models[key]
         for at in [(source, k, plan) for source, k, plan in self.given if self._is_old(message, k, plan)]:
@@ -118,6 +130,7 @@ class Reader:
     ``state`` has the partition, the models' references where a plan has come, and no more of the models. ``counting``
     says of each slice who counts it. ``epoch`` as in messages.Read: a reader says that it is there before it hears the
     plans topic to its end, and sends nothing else before. ``forgotten``: of models that it has forgotten the number.
+    ``elsewhere``: what is to be joined by owners, and was not sent yet.
     """
 
     source: TopicPartition
@@ -127,7 +140,8 @@ class Reader:
     counting: dict[Slice, Counting] = field(default_factory=dict)
     epoch: int = 0
     forgotten: dict[str, int] = field(default_factory=dict)
-    _told: tuple[int, int | None, bool] | None = None
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    _told: tuple[int, int | None, int | None, bool] | None = None
     _cut: dict[Slice, int] = field(default_factory=dict)
     """The last pane that was taken out of a slice's stream."""
     _met: set[Slice] = field(default_factory=set)
@@ -135,6 +149,7 @@ class Reader:
 
     def __post_init__(self) -> None:
         self.state.models = self.plans.models
+        self.state.elsewhere, self.elsewhere.expected = self.elsewhere, self.plans.labelled
         self.state.partitions.setdefault(self.source, PartitionState(0))
 
     @property
@@ -153,14 +168,23 @@ class Reader:
     def send(self, *, idle: bool = False) -> Iterator[ToOwner]:
         """What the owners have to know by now, in order."""
         self.forget()
+        yield from self._to_join()
         for key, stream in sorted(self.partition.streams.items()):
             yield from self._send(key, stream)
             if (last := self._closed()) is not None and (trials := take_closed(stream, last)):
                 yield Tried(self.source, key, dict(trials))
         read, closed = self.read(idle=idle), self._closed()
-        if self._told != (read.epoch, closed, idle):  # what is closed is all that others go by
-            self._told = read.epoch, closed, idle
+        told = read.epoch, closed, self._closed_at(joined.seen(self.partition)), idle
+        if self._told != told:  # what is closed is all that others go by
+            self._told = told
             yield read
+
+    def _to_join(self) -> Iterator[ToJoin]:
+        waiting, self.elsewhere.waiting = self.elsewhere.waiting, {}
+        for model, parts in sorted(waiting.items()):
+            ends = [*(int(part.offsets[-1]) + 1 for part in parts[:-1]), self.partition.next_offset]
+            for part, end in zip(parts, ends, strict=True):
+                yield ToJoin(self.source, Slice(model), end, part)
 
     def forget(self) -> None:
         """Lets go of the models that were forgotten since it last looked: what comes is counted from the first on."""
@@ -172,10 +196,12 @@ class Reader:
                     one.pop(key, None)
             self.state.segments.pop(model, None)
             self.state.refusals.forget(model)
+            self.elsewhere.forget(model)
 
     def read(self, *, idle: bool = False) -> Read:
         """How far the partition has been read."""
-        return Read(self.source, self.epoch, self.partition.next_offset, self.partition.latest, idle)
+        mine = self.partition
+        return Read(self.source, self.epoch, mine.next_offset, mine.latest, idle, mine.labelled, mine.reached)
 
     def _send(self, key: Slice, stream: Stream) -> Iterator[ToOwner]:
         now, name = self.counting.get(key, Counting()), self.plans.names.get(key, "")
@@ -236,7 +262,10 @@ class Reader:
 
     def _closed(self) -> int | None:
         """The last pane that the partition alone has closed: what comes for it now is late."""
-        windows, latest = self.pipeline.monitor.windows, self.partition.latest
+        return self._closed_at(self.partition.latest)
+
+    def _closed_at(self, latest: float) -> int | None:
+        windows = self.pipeline.monitor.windows
         if not np.isfinite(latest):
             return None
         return closed_through(latest - windows.out_of_orderness_seconds, windows.pane_seconds)

@@ -20,7 +20,9 @@ from driftd.engine.snapshot.ingest import (
     StreamSnapshot,
 )
 from driftd.engine.snapshot.model import ModelSnapshot
+from driftd.engine.snapshot.waiting import WaitingSnapshot
 from driftd.engine.state import State
+from driftd.ingest.outcomes.arrived import Arrived
 from driftd.ingest.state import PartitionState
 from driftd.monitor.state import ModelState
 
@@ -28,7 +30,8 @@ from driftd.monitor.state import ModelState
 @dataclass(frozen=True, slots=True)
 class ExchangeSnapshot:
     """What members that share models know of each other (driftd.engine.exchange): ``epoch`` of who wrote it; of a
-    reader ``counting``, (phase, plan) by slice; of both ``forgotten``; of an owner the rest, as in its Owned.
+    reader ``counting``, (phase, plan) by slice, and ``to_join``, what was not sent yet; of both ``forgotten``; of an
+    owner the rest, as in its Owned, and what is ``waiting`` to be joined.
     """
 
     counting: list[tuple[Slice, str, str]] = field(default_factory=list)
@@ -45,6 +48,8 @@ class ExchangeSnapshot:
     late: int = 0
     foreign: int = 0
     forgotten: list[tuple[str, int]] = field(default_factory=list)
+    to_join: list[tuple[str, list[Arrived]]] = field(default_factory=list)
+    waiting: WaitingSnapshot = field(default_factory=WaitingSnapshot)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,4 +86,4 @@ class LabelCounts:
         seconds = np.maximum(seconds, 0.0)
         self.delays = self.delays + np.bincount(np.searchsorted(DELAY_LE, seconds), minlength=len(DELAY_LE) + 1)
         # whole milliseconds: sums of them do not depend on the order in which labels come
-        self.delay_seconds += float(np.rint(seconds * 1000).sum()) / 1000
+        self.delay_seconds = float(np.rint(self.delay_seconds * 1000) + np.rint(seconds * 1000).sum()) / 1000

@@ -12,19 +12,21 @@ two labels or two predictions for one id differ: then the first prediction count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from driftd.core.event import EventBatch, Scalar, TopicPartition, same_or_all, scalars, versions
+from driftd.core.event import EventBatch, Scalar, TopicPartition, same_or_all
 from driftd.core.lists import CLASSES
 from driftd.core.slice import Slice
-from driftd.core.values import as_numbers, category, number_in
+from driftd.core.values import number_in
+from driftd.ingest.outcomes.arrived import Arrived, Labels, Members, Predictions
 from driftd.ingest.outcomes.counts import LabelCounts
-from driftd.ingest.outcomes.pending import Entry, Pending, Stage, bound_of, keys_of
+from driftd.ingest.outcomes.pending import Entry, Pending, Stage, bound_of
 
 SWEEPS: Final = 64
 """Times in a horizon that what is beyond it is dropped: looking for it reads all that waits. Chosen: 0.2 s for a
@@ -58,18 +60,16 @@ class Outcomes:
 
 
 class Pair(NamedTuple):
-    """A prediction and its label: ``time`` is when the label became known, ``source`` and ``offset`` where it was."""
+    """A prediction and its label: ``time`` is when the label became known, ``source`` and ``offset`` where it was.
+    ``id``: None where nobody may see it.
+    """
 
     source: TopicPartition
     offset: int
     time: float
     entry: Entry
     label: Scalar
-    id: str
-
-
-Members = Callable[[EventBatch], Sequence[tuple[str, ...]]]
-"""The segments that each event of a batch is in."""
+    id: str | None
 
 
 def join(
@@ -78,61 +78,62 @@ def join(
     """Takes the predictions and labels of a batch in; the pairs that they make, by the partition of the label, and
     those of each segment once more. ``members``: None where the model has no segments.
     """
-    counts = outcomes.counts.get(batch.model)
-    if counts is None:
-        if not settings.always and not batch.label_only:
-            return []
-        counts = outcomes.counts[batch.model] = LabelCounts()
-    run = _Run(outcomes, counts, batch.model, settings, members)
-    if len(batch):
-        run.predictions(batch)
-    if batch.labels_alone is not None:
-        run.labels(batch, source)
+    if batch.model not in outcomes.counts and not settings.always and not batch.label_only:
+        return []
+    return take_in(outcomes, batch.model, Arrived.of(batch, members), source, settings)
+
+
+def take_in(
+    outcomes: Outcomes, model: str, arrived: Arrived, source: TopicPartition, settings: Joining
+) -> list[tuple[TopicPartition, EventBatch]]:
+    """As ``join``, of what has arrived of a model."""
+    counts = outcomes.counts.setdefault(model, LabelCounts())
+    run = _Run(outcomes, counts, model, settings)
+    counts.no_id += len(arrived.nameless)
+    if arrived.predictions is not None and len(arrived.predictions):
+        run.predictions(arrived.predictions)
+    if arrived.labels is not None and len(arrived.labels):
+        run.labels(arrived.labels, source)
     if outcomes.pending.size > settings.max_pending:
         _halve(outcomes, settings.max_pending)
-    return _batches(batch.model, run.pairs, counts)
+    return _batches(model, run.pairs, counts)
 
 
 class _Run:
-    def __init__(
-        self, outcomes: Outcomes, counts: LabelCounts, model: str, settings: Joining, members: Members | None
-    ) -> None:
-        self.members, self.pending, self.counts, self.model = members, outcomes.pending, counts, model
+    def __init__(self, outcomes: Outcomes, counts: LabelCounts, model: str, settings: Joining) -> None:
+        self.pending, self.counts, self.model = outcomes.pending, counts, model
         self.bound, self.horizon = bound_of(outcomes.halvings), settings.horizon_seconds
         self.pairs: list[Pair] = []
 
     # Whole, as ``labels``: their loops run for every event.
-    def predictions(self, batch: EventBatch) -> None:
-        if batch.prediction is None:
-            return
-        counts, put = self.counts, self.pending.put
-        values, n = scalars(batch.prediction), len(batch)
-        ids = _texts(batch.ids, n)
-        own = [None] * n if batch.label is None else scalars(batch.label)
-        scores = [None] * n if batch.score is None else scalars(batch.score)
-        variants, units = (_column(batch, name) for name in ("variant", "unit"))
-        chances = _chances(batch)
-        segments = [()] * n if self.members is None else self.members(batch)
-        rows = [i for i, value in enumerate(values) if value is not None and ids[i] is not None]
-        counts.no_id += sum(value is not None and ids[i] is None for i, value in enumerate(values))
-        counts.predictions += len(rows)
-        keys = keys_of(self.model, [str(ids[i]) for i in rows])
-        known, times, each = self.pending.find(keys), batch.times.tolist(), versions(batch)
-        for i, key in zip(rows, keys, strict=True):
+    def predictions(self, come: Predictions) -> None:
+        counts, put, n = self.counts, self.pending.put, len(come)
+        absent: list[Any] = [None] * n
+        own, ids = come.labels or absent, come.ids or absent
+        variants: list[Any] = come.variants or absent
+        scores, units = _numbers(come.scores) or absent, _numbers(come.units) or absent
+        each = come.versions if isinstance(come.versions, list) else [come.versions] * n
+        chances = come.chances_of()
+        segments: list[tuple[str, ...]] = [()] * n
+        if come.within is not None:
+            segments = [come.segments[place] for place in come.within.tolist()]
+        counts.predictions += n
+        known, times = self.pending.find(come.keys), come.times.tolist()
+        for i, key in enumerate(come.keys):
             if self.bound is not None and key >= self.bound:
                 counts.unsampled += 1
                 continue
-            value, label, before = values[i], own[i], known.get(key)
+            value, label, before = come.values[i], own[i], known.get(key)
             stage = Stage.WAITS if label is None else Stage.DONE
-            more = variants[i], _score(units[i]), chances(i), segments[i]
-            entry = Entry(stage, self.model, times[i], value, _score(scores[i]), each[i], label, None, 0, *more)
+            more = variants[i], units[i], chances(i), segments[i]
+            entry = Entry(stage, self.model, times[i], value, scores[i], each[i], label, None, 0, *more)
             if before is None:
                 if label is None:
                     counts.waiting += 1
                 else:
                     counts.own += 1
             elif before.stage == Stage.EARLY:
-                if (taken := self._meets(before, entry, str(ids[i]))) is None:
+                if (taken := self._meets(before, entry, ids[i])) is None:
                     continue
                 entry = taken
             else:
@@ -147,7 +148,7 @@ class _Run:
             known[key] = entry
             put(key, entry, new=before is None)
 
-    def _meets(self, early: Entry, entry: Entry, name: str) -> Entry | None:
+    def _meets(self, early: Entry, entry: Entry, name: str | None) -> Entry | None:
         """A prediction whose label came before it."""
         counts = self.counts
         counts.early -= 1
@@ -166,20 +167,18 @@ class _Run:
         self._joined(Pair(early.source, early.offset, early.time, done, early.label, name))
         return done
 
-    def labels(self, batch: EventBatch, source: TopicPartition) -> None:
-        alone = batch.labels_alone
-        assert alone is not None
+    def labels(self, come: Labels, source: TopicPartition) -> None:
         counts, put = self.counts, self.pending.put
-        ids, times, offsets = _texts(alone.ids, len(alone)), alone.times.tolist(), alone.offsets.tolist()
-        counts.labels += len(alone)
-        counts.last = max(counts.last, float(alone.times.max()))
-        keys = keys_of(self.model, map(str, ids))
-        known = self.pending.find(keys)
-        for i, key in enumerate(keys):
+        times, offsets = come.times.tolist(), come.offsets.tolist()
+        ids: Sequence[str | None] = come.ids or [None] * len(come)
+        counts.labels += len(come)
+        counts.last = max(counts.last, float(come.times.max()))
+        known = self.pending.find(come.keys)
+        for i, key in enumerate(come.keys):
             if self.bound is not None and key >= self.bound:
                 counts.unsampled_labels += 1
                 continue
-            label, time, before = alone.labels[i], times[i], known.get(key)
+            label, time, before = come.values[i], times[i], known.get(key)
             if before is None:
                 counts.early += 1
                 entry = Entry(Stage.EARLY, self.model, time, label=label, source=source, offset=offsets[i])
@@ -192,7 +191,7 @@ class _Run:
                     continue
                 counts.waiting -= 1
                 entry = before._replace(stage=Stage.DONE, label=label)
-                self._joined(Pair(source, offsets[i], time, entry, label, str(ids[i])))
+                self._joined(Pair(source, offsets[i], time, entry, label, ids[i]))
             elif _same(before.label, label):
                 counts.duplicates += 1
                 continue
@@ -223,12 +222,13 @@ def sweep(outcomes: Outcomes, now: float, settings: Joining) -> None:
             counts.early -= 1
             counts.unmatched += 1
             pending.drop(key)
-        elif entry.stage != Stage.GONE:
-            counts.unlabelled += entry.stage == Stage.WAITS
-            counts.waiting -= entry.stage == Stage.WAITS
-            pending.put(key, Entry(Stage.GONE, entry.model, entry.time), new=False)
-        elif entry.time < horizon - settings.horizon_seconds:
+            continue
+        counts.unlabelled += entry.stage == Stage.WAITS
+        counts.waiting -= entry.stage == Stage.WAITS
+        if entry.time < horizon - settings.horizon_seconds:  # however far this sweep has come at once
             pending.drop(key)
+        elif entry.stage != Stage.GONE:
+            pending.put(key, Entry(Stage.GONE, entry.model, entry.time), new=False)
     if outcomes.halvings and pending.size * FEW < settings.max_pending:
         outcomes.halvings -= 1
 
@@ -307,33 +307,13 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
         {},
         fields,
         same_or_all([p.entry.version for p in pairs]),
-        ids=[p.id for p in pairs],
+        ids=None if pairs[0].id is None else [p.id for p in pairs],
     )
 
 
-def _chances(batch: EventBatch) -> Callable[[int], dict[str, float] | None]:
-    """The probability of each class that an event's score names."""
-    named = {name.removeprefix(CLASSES): c for name, c in batch.fields.items() if name.startswith(CLASSES)}
-    if not named:
-        return lambda _: None
-    columns = [(name, as_numbers(column).tolist()) for name, column in named.items()]
-    return lambda i: {name: values[i] for name, values in columns if not isnan(values[i])} or None
-
-
-def _column(batch: EventBatch, name: str) -> Sequence[Any]:
-    column = batch.fields.get(name)
-    return [None] * len(batch) if column is None else scalars(column)
-
-
-def _texts(ids: Sequence[Scalar] | None, n: int) -> list[str | None]:
-    """7 and "7" are the same id."""
-    if ids is None:
-        return [None] * n
-    return [None if v is None else v if isinstance(v, str) else category(v) for v in ids]
-
-
-def _score(value: Scalar) -> float | None:
-    return value if isinstance(value, float) and not isnan(value) else None
+def _numbers(column: NDArray[Any] | None) -> list[float | None] | None:
+    """None for those that are missing."""
+    return None if column is None else [None if isnan(x) else x for x in column.tolist()]
 
 
 def _same(one: Scalar, other: Scalar) -> bool:

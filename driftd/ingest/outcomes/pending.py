@@ -68,6 +68,8 @@ class Base(Protocol):
         """Those from ``key`` on, in the order of their bytes."""
         ...
 
+    def of(self, model: str) -> Iterable[tuple[Key, Entry]]: ...
+
     @property
     def bytes(self) -> int:
         """What it takes."""
@@ -126,6 +128,12 @@ class Pending:
         """The entries from a key on, in the order of their bytes."""
         mine = [(key, entry) for key, entry in self._layers() if entry is not None and key >= first]
         return [*mine, *self._unchanged(() if self.base is None else self.base.beyond(first))]
+
+    def forget(self, model: str) -> None:
+        """Drops what is of a model."""
+        mine = [(key, entry) for key, entry in self._layers() if entry is not None and entry.model == model]
+        for key, _ in [*mine, *self._unchanged(() if self.base is None else self.base.of(model))]:
+            self.drop(key)
 
     def _layers(self) -> Iterator[tuple[Key, Entry | None]]:
         yield from self.changed.items()

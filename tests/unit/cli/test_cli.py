@@ -669,7 +669,7 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
     [
         ((), "joined to predictions by id, within 7 days"),
         (("labels.join=never",), "counted only (labels.join: never)"),
-        (("members.enabled=true",), "Members join none, since each reads a part"),
+        (("members.enabled=true",), "within 7 days, by the member that judges the model"),
     ],
 )
 def test_check_says_what_becomes_of_labels_that_come_alone(run: Any, words: tuple[str, ...], says: str) -> None:

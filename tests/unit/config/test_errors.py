@@ -259,10 +259,6 @@ MISTAKES = [
         "models:\n- name: a\n  alarms: {sizes: {level: {page: 0}}}",
         "driftd.yaml:3: models[0].alarms.sizes.level.page: expected more than 0, got 0",
     ),
-    (
-        "members: {enabled: true}\nlabels: {join: always}",
-        "driftd.yaml:2: labels.join: members join no labels: each reads a part; leave it out, or run one process",
-    ),
 ]
 
 TOGETHER = [

@@ -400,3 +400,22 @@ def test_damage_that_is_met_while_it_runs_is_told_and_it_goes_on(
     assert "are lost, and counted" in caplog.text
     assert state.outcomes.counts["fraud"].balanced
     assert state.outcomes.counts["fraud"].lost > 0
+
+
+def test_a_model_that_was_held_back_is_judged_though_the_frontier_stays_with_labels_as_without() -> None:
+    """Of members: its owner waits for what a reader has counted, and others have gone on by then."""
+    for p in (joining(), pipeline(learn_events=300)):
+        state, rows = State(), predictions()
+        for end in (1000, N):
+            begin = state.partitions[PREDICTIONS].next_offset if state.partitions else 0
+            p.ingest(state, PREDICTIONS, end, Decoded(end - begin, [rows.take(np.arange(begin, end))], []))
+            if end < N:
+                p.settle(state)
+        held = state.models[FRAUD].taken
+        assert held is not None
+        (*_, last) = p.stops(state)
+        assert last > held
+        assert [*p.close(state, last, at_most={FRAUD: held})]
+        assert state.models[FRAUD].taken == held
+        assert [*p.close(state, last, again=True)]
+        assert state.models[FRAUD].taken == last

@@ -183,7 +183,8 @@ def test_where_records_are_skipped_more_is_fetched_at_once_and_unpacked_late(
         pytest.param("{}", 2, 4, False, id="labels may come: room for two more slices"),
         pytest.param("labels: {join: always}", 4, 4, True, id="labels are expected: a share of the budget each"),
         pytest.param("labels: {join: never}", 2, 4, None, id="counted only"),
-        pytest.param("members: {enabled: true}", 2, 4, None, id="members join none"),
+        pytest.param("members: {enabled: true}", 2, 4, False, id="members join as one process does"),
+        pytest.param("members: {enabled: true}\nlabels: {join: always}", 4, 4, True, id="and from the start on"),
         pytest.param("discovery: {enabled: true, max_models: 9}", 9, 9, False, id="a share of models to come"),
     ],
 )

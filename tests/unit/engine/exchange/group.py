@@ -4,13 +4,13 @@ and who takes over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Decoded, EventBatch, TopicPartition
+from driftd.core.event import Decoded, EventBatch, LabelBatch, TopicPartition
 from driftd.core.finding import Finding
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -18,6 +18,7 @@ from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner,
 from driftd.engine.exchange.messages import Message, Plan, decode, encode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.exchange.scratch import Scratch
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint
 from driftd.engine.state import Outcome
@@ -31,12 +32,14 @@ class Member:
     heard: int = 0
     readers: dict[TopicPartition, Reader] = field(default_factory=dict)
     owners: dict[int, Owner] = field(default_factory=dict)
+    parts: dict[int, Mapping[str, bytes]] = field(default_factory=dict)
 
 
 @dataclass
 class Group:
     """``panes`` are the messages of each partition of the panes topic, ``plans`` those of the plans topic; ``saved``
-    has the checkpoints by what they are of.
+    has the checkpoints by what they are of, ``waiting`` the parts of what waits for labels, by owner. ``written``:
+    bytes of these, by owner and checkpoint.
     """
 
     make: Callable[[], Pipeline]
@@ -45,6 +48,8 @@ class Group:
     panes: list[list[bytes]]
     plans: list[bytes] = field(default_factory=list)
     saved: dict[TopicPartition | int, bytes] = field(default_factory=dict)
+    waiting: dict[int, Mapping[str, bytes]] = field(default_factory=dict)
+    written: dict[int, list[int]] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
     learned: list[Reference] = field(default_factory=list)
     epoch: int = 0
@@ -52,7 +57,12 @@ class Group:
 
     @classmethod
     def of(cls, make: Callable[[], Pipeline], parts: Sequence[EventBatch], members: int, owners: int) -> Group:
-        sources = {("t", k): part for k, part in enumerate(parts)}
+        return cls.of_sources(make, {("t", k): part for k, part in enumerate(parts)}, members, owners)
+
+    @classmethod
+    def of_sources(
+        cls, make: Callable[[], Pipeline], sources: dict[TopicPartition, EventBatch], members: int, owners: int
+    ) -> Group:
         out = cls(make, sources, [Member(Plans(make())) for _ in range(members)], [[] for _ in range(owners)])
         for k in range(owners):
             out.start_owner(k, out.members[k % members])
@@ -72,20 +82,23 @@ class Group:
 
     def start_owner(self, k: int, member: Member) -> None:
         self.hear(member, 1 << 30)
+        member.parts.pop(k, None)
         cell = self.saved.get(k)
         if cell is None:
             member.owners[k] = Owner(self.make(), member.plans)
         else:
-            member.owners[k] = restore_owner(decode_checkpoint(cell), self.make(), member.plans)
+            member.owners[k] = restore_owner(
+                decode_checkpoint(cell), self.make(), member.plans, self.waiting[k], Scratch()
+            )
         member.owners[k].expect(self.parts)
 
     def read(self, reader: Reader, count: int) -> None:
         """Reads so many events more."""
         part, begin = self.parts[reader.source], reader.partition.next_offset
-        batch = part.take(np.arange(begin, min(begin + count, len(part))))
-        if len(batch):
-            decoded = Decoded(len(batch), [batch], [])
-            reader.pipeline.ingest(reader.state, reader.source, begin + len(batch), decoded)
+        end = min(begin + count, len(times_of(part)))
+        if end > begin:
+            decoded = Decoded(end - begin, [cut(part, begin, end)], [])
+            reader.pipeline.ingest(reader.state, reader.source, end, decoded)
 
     def send(self, reader: Reader) -> None:
         for message in reader.send():
@@ -122,6 +135,10 @@ class Group:
         for source, reader in member.readers.items():
             self.saved[source] = encode_checkpoint(reader_cell(reader, 0.0))
         for k, owner in member.owners.items():
+            fresh = owner.waiting.save(owner.owned.state.outcomes.pending)
+            known = {**member.parts.get(k, {}), **fresh}  # an epoch's own
+            member.parts[k] = self.waiting[k] = {name: known[name] for name in owner.waiting.saved.names}
+            self.written.setdefault(k, []).append(sum(map(len, fresh.values())))
             self.saved[k] = encode_checkpoint(owner_cell(owner, 0, 0.0))
 
     def kill(self, place: int, *, stopped: bool = False) -> None:
@@ -153,8 +170,9 @@ class Group:
         out = {}
         for member in self.members:
             for source, reader in member.readers.items():
-                if reader.partition.next_offset < len(self.parts[source]):
-                    out[source] = float(self.parts[source].times[reader.partition.next_offset])
+                times = times_of(self.parts[source])
+                if reader.partition.next_offset < len(times):
+                    out[source] = float(times[reader.partition.next_offset])
         return out
 
     def run(self, rng: np.random.Generator, most: int, kills: float = 0.0, ahead: float = 3_600.0) -> int:
@@ -178,8 +196,8 @@ class Group:
     def turn(self, member: Member, rng: np.random.Generator, most: int, until: float) -> None:
         """A member reads of partitions that are not further than ``until``, sends, judges and hears something."""
         for source, reader in member.readers.items():
-            part, at = self.parts[source], reader.partition.next_offset
-            if at < len(part) and part.times[at] <= until:
+            times, at = times_of(self.parts[source]), reader.partition.next_offset
+            if at < len(times) and times[at] <= until:
                 self.read(reader, int(rng.integers(1, most)))
             if rng.random() < 0.9:
                 self.send(reader)
@@ -204,6 +222,20 @@ class Group:
     @property
     def told(self) -> list[Finding]:
         return [*self.findings.values()]
+
+
+def times_of(part: EventBatch) -> NDArray[np.float64]:
+    """Of the events of a partition, or of its labels: it has either."""
+    return part.times if part.labels_alone is None else part.labels_alone.times
+
+
+def cut(part: EventBatch, begin: int, end: int) -> EventBatch:
+    """From an offset to before another."""
+    alone = part.labels_alone
+    if alone is None:
+        return part.take(np.arange(begin, end))
+    some = LabelBatch(alone.offsets[begin:end], alone.times[begin:end], alone.ids[begin:end], alone.labels[begin:end])
+    return replace(part, labels_alone=some)
 
 
 def by_key(rows: EventBatch, keys: NDArray[np.int64]) -> list[EventBatch]:

@@ -300,3 +300,17 @@ def test_the_probability_of_each_class_comes_along() -> None:
     ((_, pairs),) = join(outcomes, batch([L("c", 4.0), L("b", 5.0), L("a", 6.0)]), ("t", 0), WEEK)
     np.testing.assert_array_equal(pairs.fields[f"{CLASSES}cat"], [nan, nan, 0.7])
     np.testing.assert_array_equal(pairs.fields[f"{CLASSES}dog"], [nan, 0.6, 0.3])
+
+
+def test_what_is_left_does_not_depend_on_how_often_it_is_swept() -> None:
+    """A frontier that jumps by days, as behind a backlog, leaves what one that goes on by minutes does."""
+    often, once = Outcomes(), Outcomes()
+    for outcomes in (often, once):
+        take(outcomes, *(P(f"p{i}", i * HOUR) for i in range(0, 600, 7)), L("p0", HOUR), L("nobody", 30 * HOUR))
+        sweep(outcomes, HOUR, WEEK)
+    for hour in range(1, 600):
+        sweep(often, hour * HOUR, WEEK)
+    sweep(once, 599 * HOUR, WEEK)
+    assert counted(once) == counted(often)
+    assert dict(once.pending.beyond(b"")) == dict(often.pending.beyond(b""))
+    assert {entry.stage for _, entry in once.pending.beyond(b"")} == {Stage.WAITS, Stage.GONE}
