@@ -13,6 +13,7 @@ from driftd.core.experiment import Measure, Metric
 from driftd.judge.experiments.verdict import Result, result
 from driftd.replay.calls import Called, calls
 from driftd.replay.report import Report
+from driftd.replay.run import Accounts
 from driftd.web.experiments import experiment
 from tests.unit.judge.experiments.make import ERRORS, PANE, events, rule, run
 
@@ -33,7 +34,7 @@ WORSE, BROKEN, SAME = outcome(0.2), outcome(0.02, 0.4), outcome(0.02)
 
 
 def told(capsys: pytest.CaptureFixture[str], *results: Result) -> list[str]:
-    reports.text(Report(0.0, 3600.0, 1.0, (), (), {}, {}, calls=calls(results)), 1)
+    reports.text(Report(0.0, 3600.0, 1.0, (), (), {}, {}, calls=calls(results)), Accounts(1, 1, {}, 0, {}))
     return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
 
