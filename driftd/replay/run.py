@@ -229,7 +229,14 @@ class Replay:
         self._order.setdefault(records.topic_partition, TimeOrder(slack)).note(records, batches)
 
     def _labels(self) -> Iterator[str]:
-        """Whose labels have found no prediction at all."""
+        """Whose labels have found no prediction at all, or were not looked at where counting was done elsewhere."""
+        if self.pipeline.labels is None:
+            return
+        for key in sorted(self.state.models):
+            alone = 0 if key.model in self.state.outcomes.counts else self.state.counters(key).unjoined_labels
+            if alone:
+                there = f"{printable(key.model)}: {alone:,} {plural('label', alone)} without their prediction"
+                yield f"{there} were counted, and not joined: a replay without --spark joins them"
         for model, counts in sorted(self.state.outcomes.counts.items()):
             if counts.labels and counts.early + counts.unmatched == counts.labels:
                 there = f"{printable(model)}: {counts.labels:,} {plural('label', counts.labels)}"
