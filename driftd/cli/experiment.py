@@ -89,8 +89,10 @@ def report_lines(e: Mapping[str, Any], now: float) -> Iterator[str]:
     named = any(v["units"] for v in e["variants"])
     for v in e["variants"]:
         units, of = (f", {v['units']:,} units", " of the units") if named else ("", "")
-        share = f"{100 * v['share']:.3g}%{of}{_wanted(v['wanted'], v['wanted_now'])}"
-        yield f"  {clean(v['name'], 40):<20} {v['events']:>12,} events{units}, {share}"
+        share = f", {100 * v['share']:.3g}%{of}{_wanted(v['wanted'], v['wanted_now'])}"
+        if e["shadow"]:
+            share = "" if v["name"] == e["champion"] else ", a shadow's"
+        yield f"  {clean(v['name'], 40):<20} {v['events']:>12,} events{units}{share}"
     if e["evidence"] is not None:
         since = "" if e["broken_since"] is None else f" since {when(e['broken_since'], now)}"
         said = f"broken{since}" if e["broken"] else "as it is to be"

@@ -79,7 +79,7 @@ class DemoListener(Listener):
         assert result.report is not None
         self.bar.stop()
         print_line()
-        reports.text(result.report, result.accounts.accepted)
+        reports.text(result.report, result.accounts)
         reports.refused(result.refused)
         print_line(f"All events accounted for: {result.accounts}")
         if self._hint:
@@ -190,7 +190,7 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
         if len(results) > 1:
             comparison.text(loaded, results)
         else:
-            reports.text(report, results[0].accounts.accepted, asked)
+            reports.text(report, results[0].accounts, asked)
         reports.experiments(results[0].experiments)
         reports.refused(results[0].refused)
     print_line(reports.speed(results[0]), err=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from driftd.replay.calls import Called
     from driftd.replay.drivers import Replayed
     from driftd.replay.report import Page, Report, Tickets
-    from driftd.replay.run import RefusedFeature
+    from driftd.replay.run import Accounts, RefusedFeature
     from driftd.replay.silences import Silent
 
 LEAST_THIRD = 100
@@ -28,10 +28,10 @@ _SHOWN = 30
 """Rows of a table for people; scripts get all."""
 
 
-def text(report: Report, accepted: int, asked: int | None = None) -> None:
-    """The report of one replay of so many ``accepted`` events; ``asked``: of how many the user wanted the reference."""
+def text(report: Report, accounts: Accounts, asked: int | None = None) -> None:
+    """The report of one replay; ``asked``: of how many events the user wanted the reference."""
     if not report.months:
-        for line in _nothing(accepted, asked):
+        for line in _nothing(accounts, asked):
             output.print_line(line)
         _calls(report)
         return
@@ -148,10 +148,12 @@ def _counted(t: Tickets) -> str:
     return f"{what} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"
 
 
-def _nothing(accepted: int, asked: int | None) -> Iterator[str]:
+def _nothing(accounts: Accounts, asked: int | None) -> Iterator[str]:
     """Why nothing was watched, and what helps."""
+    accepted = accounts.accepted - accounts.labels
     if not accepted:
-        yield "Nothing was watched: no event was accepted."
+        alone = "all are labels without their prediction" if accounts.labels else "no event was accepted"
+        yield f"Nothing was watched: {alone}."
         return
     yield "Nothing was watched: the events ended before a reference was learned."
     there = f"{accepted:,} {plural('event', accepted)} {'was' if accepted == 1 else 'were'} accepted"

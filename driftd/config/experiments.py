@@ -59,6 +59,11 @@ class ExperimentSetting(Section):
     by: Literal["variant", "version"] = Field(
         default="variant", description="Field of the events that names the variant."
     )
+    shadow: bool = Field(
+        default=False,
+        description="The challengers answer requests that the champion answers, too, and nobody sees their answers: "
+        "these are compared, and are no traffic of the model.",
+    )
     start: Moment | None = Field(default=None, description="Events before it do not count. Unset: all do.")
     shares: Weights = Field(
         default_factory=dict,
@@ -91,11 +96,28 @@ def mistakes(settings: Sequence[ExperimentSetting]) -> Iterator[Mistake]:
             yield (*here, "challengers"), f"'{twice}' appears twice among champion and challengers"
         else:  # what is wrong with shares then follows from it
             yield from _shares(here, experiment, arms)
+        if experiment.shadow and (experiment.shares or experiment.ramp):
+            where = "shares" if experiment.shares else "ramp"
+            yield (*here, where), "a shadow answers what the champion answers: it has no share of the traffic"
         for n, metric in enumerate(experiment.metrics):
             yield from _metric((*here, "metrics", n), metric)
         names = [" beyond ".join(map(str, filter(None, (m.measure, m.threshold_seconds)))) for m in experiment.metrics]
         if twice := _twice(names):
             yield (*here, "metrics"), f"'{twice}' appears twice"
+    yield from _served(settings)
+
+
+def _served(settings: Sequence[ExperimentSetting]) -> Iterator[Mistake]:
+    """Shadows that another experiment of the model takes for traffic."""
+    shadows = {(e.model, e.by, c): e.name for e in settings if e.shadow for c in e.challengers}
+    for i, e in enumerate(settings):
+        for name in (e.champion, *(() if e.shadow else e.challengers)):
+            if other := shadows.get((e.model, e.by, name)):
+                where = "champion" if name == e.champion else "challengers"
+                yield (
+                    ("experiments", i, where),
+                    f"'{name}' is a shadow in experiment '{other}': nobody gets what it says",
+                )
 
 
 def _shares(here: Place, experiment: ExperimentSetting, arms: Sequence[str]) -> Iterator[Mistake]:

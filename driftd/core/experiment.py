@@ -88,7 +88,8 @@ class Shares:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """``arms``: the champion, then its challengers. ``start``: events before it do not count, epoch seconds.
-    ``shares`` by ascending start; none: nobody said, so nobody can test them.
+    ``shares`` by ascending start; none: nobody said, so nobody can test them. ``shadow``: challengers answer requests
+    that the champion answers, too, and nobody sees what they answer.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Rule:
     by: By = By.VARIANT
     start: float = 0.0
     shares: tuple[Shares, ...] = ()
+    shadow: bool = False
 
     @property
     def champion(self) -> str:
@@ -111,7 +113,8 @@ class Rule:
     @property
     def id(self) -> str:
         """What makes it another comparison, which begins anew; shares may change, since each stretch is its own."""
-        said = msgspec.json.encode((self.model, self.arms, self.metrics, self.alpha, self.by, self.start))
+        about = (self.model, self.arms, self.metrics, self.alpha, self.by, self.start)
+        said = msgspec.json.encode((*about, "shadow") if self.shadow else about)
         return f"{self.name}/{hashlib.sha256(said).hexdigest()[:12]}"
 
     @property

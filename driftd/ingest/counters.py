@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,6 +39,11 @@ def counted(before: Counters, batch: EventBatch, kept: EventBatch, prices: Price
         before.sampled_out,
         before.spending if spent is NOTHING else before.spending.merge(spent).bounded(),
     )
+
+
+def spent(before: Counters, batch: EventBatch, prices: Prices) -> Counters:
+    """``before``, and what the events cost that are no traffic."""
+    return replace(before, spending=before.spending.merge(prices.spending(batch)).bounded())
 
 
 def refusals(refused: Mapping[str, FlagColumn]) -> dict[str, int]:

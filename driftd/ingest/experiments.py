@@ -66,6 +66,16 @@ def counted(before: Trials, rules: Sequence[Rule], batch: EventBatch, prices: Pr
     return joined([before, fresh]) if fresh else before
 
 
+def shadows(rules: Sequence[Rule], batch: EventBatch) -> NDArray[np.bool_] | None:
+    """bool[n]: answers of shadows, which nobody gets. None where there are none."""
+    out: NDArray[np.bool_] | None = None
+    for rule in rules:
+        if rule.shadow:
+            mine = _arms(rule, _variants(rule, batch), len(batch)) > 0
+            out = mine if out is None else out | mine
+    return out if out is not None and out.any() else None
+
+
 def take_closed(stream: Stream | None, reached: int) -> Trials:
     """Takes what the stream's panes up to ``reached`` say out of it."""
     if stream is None or not stream.trials:

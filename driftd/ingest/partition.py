@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
@@ -17,7 +18,7 @@ from driftd.core.reference import outside
 from driftd.core.slice import Slice
 from driftd.core.window import Windows, panes_of, watermarks_before
 from driftd.ingest import experiments
-from driftd.ingest.counters import counted, refusals
+from driftd.ingest.counters import counted, refusals, spent
 from driftd.ingest.panes import SliceIngest
 from driftd.ingest.state import PartitionState, Stream
 
@@ -51,7 +52,8 @@ def take(
     for on_time in _on_time(partition, [b for b in batches if len(b)], windows, closed):
         accepted += len(on_time)
         add(partition, on_time, about, windows.pane_seconds)
-        for part in segments(on_time):
+        unseen = experiments.shadows(about(Slice(on_time.model)).experiments, on_time)
+        for part in segments(on_time if unseen is None else on_time.take(np.flatnonzero(~unseen))):
             add(partition, part, about, windows.pane_seconds)
     for batch in batches:
         if batch.label_only or batch.ignored_features:
@@ -128,9 +130,17 @@ def add(partition: PartitionState, batch: EventBatch, about: SliceOf, pane_secon
     if settings.exclude:
         keep = outside(batch.times, settings.exclude)
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
-    stream.counters = counted(stream.counters, batch, kept, settings.prices)
     if settings.experiments and len(kept):
         stream.trials = experiments.counted(stream.trials, settings.experiments, kept, settings.prices, pane_seconds)
+    unseen = experiments.shadows(settings.experiments, batch)
+    if unseen is not None:  # they are compared, and cost what they cost: nothing else of them is the model's
+        stream.counters = spent(stream.counters, batch.take(np.flatnonzero(unseen)), settings.prices)
+        served = replace(settings, experiments=())
+        rest = batch.take(np.flatnonzero(~unseen))
+        if len(rest):
+            add(partition, rest, lambda _: served, pane_seconds)
+        return
+    stream.counters = counted(stream.counters, batch, kept, settings.prices)
     done = [name for name in kept.fields if name.startswith(SEGMENTS)]
     kept = kept.without_fields([*cost_fields(kept), *experiments.FIELDS, *done])
     if len(kept):

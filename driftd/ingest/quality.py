@@ -66,7 +66,7 @@ def outcomes(scoring: Scoring | None, batch: EventBatch, panes: Counts) -> dict[
         rest = np.flatnonzero(right & (codes == len(scoring.classes)))
         if len(rest):  # neither has counts of its own
             right[rest] = _same(prediction, label, here[rest])
-        score = np.full(len(here), np.nan) if batch.score is None else as_numbers(batch.score)[here]
+        score = _scores(scoring, batch, codes, here)
         chances = chances_of(scoring, batch)
         found = _classes(scoring, codes, truth, right, score, None if chances is None else chances[here])
     return _summed(scoring, rows, names, found)
@@ -109,6 +109,41 @@ def _rows(
     return (group, codes, numbers + first), [scoring.id + name for name in names]
 
 
+def _scores(scoring: Scoring, batch: EventBatch, codes: NDArray[np.intp], here: NDArray[np.intp]) -> Floats:
+    """Of the events ``here``, with these predictions: the probability of the positive class where there is one, else
+    that of the predicted one.
+    """
+    if batch.score is None:
+        return np.full(len(here), np.nan)
+    score = as_numbers(batch.score)[here]
+    if scoring.of_predicted:
+        rest = 1 - score if len(scoring.classes) == 2 else np.full(len(here), np.nan)
+        score = np.where(codes == scoring.positive, score, rest)
+    if scoring.positive < 0 or (named := named_chances(scoring, batch)) is None:
+        return score
+    return np.where(np.isnan(named[here]), score, named[here])
+
+
+def named_chances(scoring: Scoring, batch: EventBatch) -> Floats | None:
+    """float64[n]: the probability of the positive class where a score names its classes, of two also by the other one;
+    NaN where it names none of them. None where no event does.
+    """
+    other = 1 - scoring.positive if len(scoring.classes) == 2 else -1
+    found: dict[int, Floats] = {}
+    for name, column in batch.fields.items():
+        if not name.startswith(CLASSES):
+            continue
+        code = scoring.codes.get(number_in(name.removeprefix(CLASSES)), -1)
+        if code == scoring.positive:
+            found.setdefault(0, as_numbers(column))
+        elif code == other >= 0:
+            found.setdefault(1, 1 - as_numbers(column))
+    if not found:
+        return None
+    own, by_other = (found.get(which, np.full(len(batch), np.nan)) for which in (0, 1))
+    return np.where(np.isnan(own), by_other, own)
+
+
 def chances_of(scoring: Scoring, batch: EventBatch) -> Floats | None:
     """float64[n, classes + 1] of more than two classes: the probability of each and of the others together, 0 of one
     that is not named; NaN in all of an event that names none, or where one is no probability. None where no event does.
@@ -144,12 +179,7 @@ def _classes(
     yield every, np.full(len(codes), BAD_SCORE), (~np.isnan(score) & ~good).astype(np.int64)
     at = np.flatnonzero(good)
     s, ones = score[at], ones[: len(at)]
-    if scoring.positive >= 0:
-        if scoring.of_predicted:
-            s = np.where(codes[at] == scoring.positive, s, 1 - s)
-        y = truth[at] == scoring.positive
-    else:
-        y = right[at]
+    y = truth[at] == scoring.positive if scoring.positive >= 0 else right[at]
     yield at, scoring.histogram + y * BINS + np.minimum((s * BINS).astype(np.int64), BINS - 1), ones
     tenth = np.minimum((s * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     yield at, scoring.calibration + y * CALIBRATION_BINS + tenth, ones

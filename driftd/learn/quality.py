@@ -20,8 +20,10 @@ from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import BINS, MOST_CLASSES, PREFIX, Scoring
 from driftd.core.quality.sums import Outcomes, added, merged
 from driftd.core.quality.unlabelled import (
+    FALSE_NEGATIVE,
     FALSE_POSITIVE,
     LEAST_EVENTS,
+    TRUE_NEGATIVE,
     TRUE_POSITIVE,
     Estimate,
     estimate,
@@ -31,7 +33,7 @@ from driftd.core.quality.unlabelled import (
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.core.values import as_numbers, category, comparable, number_in, present
-from driftd.ingest.quality import codes_of, outcomes
+from driftd.ingest.quality import codes_of, named_chances, outcomes
 from driftd.learn import calibrated, expected
 
 BY_SCORE: Final = f"{PREFIX}by_score"
@@ -121,8 +123,10 @@ def _estimate_of_later(
     row = reference.rows.get(Role.SCORE.value)
     if table is None or scoring is None or table.shape != (BINS, 4) or not (row is None or reference.numeric[row]):
         return None
+    if row is None and scoring.of_predicted and len(scoring.classes) > 2:
+        return None  # the positive class's chance does not say what that of the predicted one was
     if row is None:
-        scores = np.append(_scored(scoring, outcomes_), 0)
+        scores = np.append(_scored(scoring, outcomes_, table), 0)
     else:
         bins = reference.bins[row]
         mine = counts[row, FIRST_VALUE : bins.used]
@@ -130,14 +134,21 @@ def _estimate_of_later(
     return estimate(*pooled(table, scores), scoring.positive >= 0)
 
 
-def _scored(scoring: Scoring, outcomes_: Outcomes) -> NDArray[np.int64]:
-    """int64[BINS]: pairs by their score as it came."""
+def _scored(scoring: Scoring, outcomes_: Outcomes, table: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64[BINS]: pairs by their score as it came. Where that is of the predicted class and they are counted by that
+    of the positive one, as many of each bin were predicted to be positive as of the labels in ``table`` int64[BINS, 4].
+    """
     own = [*scoring.own(outcomes_).values()]
     both = histogram_of(scoring, merged(own).whole) if own else np.zeros((2, BINS), np.int64)
     scores: NDArray[np.int64] = both[0] + both[1]
-    if scoring.of_predicted and scoring.positive >= 0:  # they are of the positive class there
-        scores = np.where(np.arange(BINS) >= BINS // 2, scores + scores[::-1], 0)
-    return scores
+    if not scoring.of_predicted or scoring.positive < 0:
+        return scores
+    positive = table[:, [FALSE_POSITIVE, TRUE_POSITIVE]].sum(axis=1)
+    negative = table[::-1, [TRUE_NEGATIVE, FALSE_NEGATIVE]].sum(axis=1)
+    known = positive + negative
+    share = np.where(known > 0, positive / np.maximum(known, 1), np.arange(BINS) >= BINS // 2)
+    so = np.rint(scores * share).astype(np.int64)
+    return so + (scores - so)[::-1]
 
 
 def _scoring(reference: Reference, rows: EventBatch, positive: str | None) -> Scoring | None:
@@ -154,8 +165,8 @@ def _scoring(reference: Reference, rows: EventBatch, positive: str | None) -> Sc
     often = set(kept[:SHORT]) if any(name.startswith(CLASSES) for name in rows.fields) else set()
     classes = tuple(sorted(kept, key=_in_order))
     if positive is not None and (named := _text(positive)) in classes:
-        place, predicted = classes.index(named), _of_predicted(prediction, rows, classes)
-        return Scoring(classes, positive=place, of_predicted=predicted and len(classes) == 2)
+        place = classes.index(named)
+        return Scoring(classes, positive=place, of_predicted=_of_predicted(prediction, rows, classes, place))
     if len(classes) != 2:
         return Scoring(classes, areas=tuple(place for place, text in enumerate(classes) if text in often))
     predicted = _of_predicted(prediction, rows, classes)
@@ -216,10 +227,18 @@ def _scores_of(prediction: Column, rows: EventBatch, classes: tuple[str, ...]) -
     return [score[mask & ~np.isnan(score)] for mask in masks]
 
 
-def _of_predicted(prediction: Column, rows: EventBatch, classes: tuple[str, ...]) -> bool:
-    """Whether scores are of the class that was predicted: of two classes then nearly none is below one half."""
+def _of_predicted(prediction: Column, rows: EventBatch, classes: tuple[str, ...], positive: int = 0) -> bool:
+    """Whether scores are of the class that was predicted: nearly all name the positive one, wherever the model cuts, or
+    of two classes nearly none is below one half.
+    """
+    named = named_chances(Scoring(classes, positive=positive), rows)
+    if named is not None and rows.score is not None:
+        scored = ~np.isnan(as_numbers(rows.score))
+        return bool(scored.any() and np.mean(~np.isnan(named[scored])) >= NEARLY_ALL)
     each = _scores_of(prediction, rows, classes)
-    return all(len(s) >= LEAST_EACH and np.mean((s >= 0.5) & (s <= 1)) >= NEARLY_ALL for s in each)
+    return len(classes) == 2 and all(
+        len(s) >= LEAST_EACH and np.mean((s >= 0.5) & (s <= 1)) >= NEARLY_ALL for s in each
+    )
 
 
 def _positive(

@@ -302,7 +302,8 @@ def experiment_lines(model: str, r: Result) -> Iterator[tuple[str, bytes]]:
     """What an experiment says, from the first event on: whoever rolls out must not take a missing series for a yes."""
     me = {"model": model, "experiment": r.rule.name}
     for variant, n in zip(r.rule.arms, r.events, strict=True):
-        name = "driftd_variant_events_total"
+        unseen = r.rule.shadow and variant != r.rule.champion
+        name = "driftd_variant_shadow_events_total" if unseen else "driftd_variant_events_total"
         yield name, sample(name, me | {"variant": variant}, n)
     name = "driftd_variant_other_events_total"
     yield name, sample(name, me, r.others)

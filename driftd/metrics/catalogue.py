@@ -396,6 +396,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_variant_events_total", "events", "Events of each variant that count.", (*_EXPERIMENT, "variant")
         ),
         counter(
+            "driftd_variant_shadow_events_total",
+            "events",
+            "Answers of each shadow that count, which nobody gets: they are no traffic, and nobody is paged for them.",
+            (*_EXPERIMENT, "variant"),
+        ),
+        counter(
             "driftd_variant_other_events_total",
             "events",
             "Events of variants that the experiment does not name, such as misspelt ones: they are left out.",

@@ -14,7 +14,7 @@ from driftd.core.event import EventBatch, RecordBatch, RefusedValue, Reject, Top
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import MISSING
-from driftd.core.text import printable
+from driftd.core.text import plural, printable
 from driftd.engine.gaps import counted
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
@@ -49,18 +49,22 @@ def enough(rows: int, values: int, models: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The account of every event: read == accepted + sum(rejected) + late + sum(dropped)."""
+    """The account of every event: read == accepted + sum(rejected) + late + sum(dropped). ``labels``: of those
+    accepted, labels that came without their prediction, to be joined.
+    """
 
     read: int
     accepted: int
     rejected: Mapping[str, int]
     late: int
     dropped: Mapping[str, int]
+    labels: int = 0
 
     @classmethod
     def of(cls, state: State) -> Accounts:
         rejected, dropped = dict(sorted(state.rejected.items())), dict(sorted(state.dropped.items()))
-        return cls(state.received, state.accepted, rejected, state.late, dropped)
+        labels = sum(counts.labels for counts in state.outcomes.counts.values())
+        return cls(state.received, state.accepted, rejected, state.late, dropped, labels)
 
     def __str__(self) -> str:
         return (
@@ -210,7 +214,7 @@ class Replay:
 
     def remarks(self) -> tuple[str, ...]:
         """What was rejected; and by model what its reference cannot be used for, and what it does not have."""
-        out = [*self._rejected.remarks(Accounts.of(self.state)), *self._times()]
+        out = [*self._rejected.remarks(Accounts.of(self.state)), *self._times(), *self._labels()]
         for key, model in sorted(self.state.models.items()):
             new = sorted(name for owner, name in self._unwatched if owner == key.model)
             sized = self.pipeline.monitor.settings(key).sized
@@ -223,6 +227,23 @@ class Replay:
         windows = self.pipeline.monitor.windows
         slack = windows.out_of_orderness_seconds + windows.pane_seconds
         self._order.setdefault(records.topic_partition, TimeOrder(slack)).note(records, batches)
+
+    def _labels(self) -> Iterator[str]:
+        """Whose labels have found no prediction at all, or were not looked at where counting was done elsewhere."""
+        if self.pipeline.labels is None:
+            return
+        for key in sorted(self.state.models):
+            alone = 0 if key.model in self.state.outcomes.counts else self.state.counters(key).unjoined_labels
+            if alone:
+                there = f"{printable(key.model)}: {alone:,} {plural('label', alone)} without their prediction"
+                yield f"{there} were counted, and not joined: a replay without --spark joins them"
+        for model, counts in sorted(self.state.outcomes.counts.items()):
+            if counts.labels and counts.early + counts.unmatched == counts.labels:
+                there = f"{printable(model)}: {counts.labels:,} {plural('label', counts.labels)}"
+                yield (
+                    f"{there}, and no prediction with the id of one: give both (a folder of the two tables, or both "
+                    "topics), and 'labels.join: always' where labels come hours later"
+                )
 
     def _times(self) -> Iterator[str]:
         """What is wrong with the events' times, by partition."""

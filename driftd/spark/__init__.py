@@ -117,4 +117,6 @@ def whole(settings: config.Settings) -> config.Settings:
         raise ConfigError("limits.records_per_second and limits.events_per_second are not for --spark; unset them")
     if any(model.segments.fields for model in settings.models):
         raise ConfigError("models[].segments are not for --spark: values are found in the order of events; unset them")
+    if settings.labels.join == "always":
+        raise ConfigError("labels.join: always is not for --spark: labels are joined in the order of events; unset it")
     return settings

@@ -75,7 +75,7 @@ class Experiment:
     ``broken_since`` when. ``other_events`` name variants that are none of these and are left out, ``other_variants``
     the first three by the alphabet. ``promote``: challengers that are
     better at a goal and worse at nothing. ``other_events`` name variants that are none of them and are left out;
-    ``other_variants``: the first three by the alphabet.
+    ``other_variants``: the first three by the alphabet. ``shadow``: nobody gets what challengers answer.
     """
 
     name: str
@@ -98,6 +98,7 @@ class Experiment:
     other_variants: list[str]
     sentence: str
     remarks: list[str]
+    shadow: bool
 
 
 def experiments_of(m: ModelView) -> list[Experiment]:
@@ -138,6 +139,7 @@ def experiment(r: Result) -> Experiment:
         [*r.names] if r.others else [],
         _headline(r),
         [*_remarks(r)],
+        rule.shadow,
     )
 
 
@@ -211,7 +213,9 @@ def _headline(r: Result) -> str:
 
 
 def _remarks(r: Result) -> Iterator[str]:
-    if any(c.independent and c.champion.events for c in r.comparisons):
+    if r.rule.shadow:
+        yield from _of_shadows(r)
+    elif any(c.independent and c.champion.events for c in r.comparisons):
         yield (
             "Events name no unit, so each request counts as independent of the others. If users or sessions come back, "
             "verdicts come too soon: send `unit`."
@@ -223,7 +227,7 @@ def _remarks(r: Result) -> Iterator[str]:
         names = ", ".join(f"'{clean(name, 60)}'" for name in r.names)
         are = "is" if r.others == 1 else "are"
         yield f"{r.others:,} {plural('event', r.others)} of other variants {are} left out, such as {names}."
-    if not r.rule.shares:
+    if not r.rule.shares and not r.rule.shadow:
         yield "No shares are given, so driftd cannot say whether the traffic is split as it is to be."
     if r.rule.start and isfinite(r.since) and r.since > r.rule.start + LATE_SECONDS:
         yield "It began after the start that the rule names: what came before was not read under this rule."
@@ -231,6 +235,19 @@ def _remarks(r: Result) -> Iterator[str]:
         yield "Values beyond a cap count as the cap."
     if r.promote and not any(c.metric.role is Role.GOAL for c in r.comparisons):
         yield "The rule has no goal: may be promoted means worse at nothing."
+
+
+def _of_shadows(r: Result) -> Iterator[str]:
+    yield "Nobody gets what a shadow answers: it is compared, costs what it costs, and is no traffic of the model."
+    if any(c.independent and c.champion.events for c in r.comparisons):
+        yield "Events name no unit: with the request as `unit` of both answers they are compared in pairs, and sooner."
+    quality = [c for c in r.comparisons if c.metric.measure is Measure.QUALITY]
+    for c in quality:
+        if c.champion.events and not c.challenger.events and r.events[r.rule.arms.index(c.challenger.name)]:
+            yield (
+                f"No answer of {clean(c.challenger.name, 60)} has a label. An id is one prediction of a model: give "
+                "a shadow's answers ids of their own and a label each, or put the label into the event."
+            )
 
 
 def _known(x: float) -> float | None:

@@ -134,6 +134,7 @@ def _rule(e: ExperimentSetting) -> Rule:
         By(e.by),
         e.start or 0.0,
         tuple(Shares(at, tuple(shares[name] / sum(shares.values()) for name in arms)) for at, shares in steps),
+        e.shadow,
     )
 
 

@@ -97,6 +97,18 @@ def test_files_that_are_not_in_order_of_time_are_sorted_by_one_process_and_late_
     assert int(found[1]) == EVENTS == int(found[2]) + int(found[3])
 
 
+def test_labels_that_come_later_are_counted_and_it_is_said_that_nobody_joined_them(tmp_path: Path) -> None:
+    rows = [{"time": 1e9 + i, "id": str(i % 500), "prediction": 1.0, "label": None, "x": 0.5} for i in range(500)]
+    rows += [{"time": 1e9 + 500 + i, "id": str(i), "prediction": None, "label": 1.0, "x": None} for i in range(500)]
+    folder = written(tmp_path / "fraud", pa.Table.from_pylist(rows), 2)
+    _, report = replayed(folder, tmp_path / "apart", "--spark", "local[1]")
+    said = (
+        "fraud: 500 labels without their prediction were counted, and not joined: a replay without --spark joins them"
+    )
+    assert said in report
+    assert report[-1].startswith("read 1000 = accepted 1000 ")
+
+
 @pytest.mark.parametrize("more", [("--exclude", "2026-10-13/2026-10-15", "--first", "5000"), ()])
 def test_a_reference_is_the_same_file(history: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     build = ("reference", "build", "fraud", "--events", str(history), *SETTINGS, *more)

@@ -22,6 +22,7 @@ from driftd.core.event import (
     EventBatch,
     FlagColumn,
     Kind,
+    LabelBatch,
     NumericColumn,
     RecordBatch,
     RefusedValue,
@@ -29,6 +30,7 @@ from driftd.core.event import (
     RejectReason,
     Scalar,
     Schema,
+    scalars,
 )
 from driftd.core.hashing import ANSWERS
 from driftd.core.lists import CLASSES, LISTS
@@ -270,6 +272,9 @@ class _Run:
         if isinstance(schema, DropReason):
             self.dropped[schema] = self.dropped.get(schema, 0) + len(indices)
             return
+        alone = self._labels_alone(indices)
+        labels = self._labels(schema, indices[alone], times) if alone.any() else None
+        indices = indices[~alone] if labels is not None else indices
         faults: Faults = {}
         part = _Part(self, schema, indices, faults)
         batch = part.batch(times[indices])
@@ -277,12 +282,40 @@ class _Run:
             self.faults.setdefault(int(indices[i]), fault)
         if faults:
             batch = batch.take(np.array([i for i in range(len(indices)) if i not in faults], np.intp))
-        if len(batch):
+        if labels is not None:
+            batch = replace(batch, labels_alone=labels)
+        if len(batch) or batch.label_only:
             self.batches.append(batch)
         if not schema.open:
             new = [(n, c) for n, c in self.codec.features.items() if n not in schema.features]
             self.unwatched += [(model, name) for name, column in new if part.column(column).null_count < len(indices)]
         self.refused += self._first_refused(part, times)
+
+    def _labels_alone(self, indices: Indices) -> FlagColumn:
+        """bool[n]: rows that are a label with an id, and have neither prediction nor features."""
+        none = np.zeros(len(indices), np.bool_)
+        if "label" not in self.parts or "id" not in self.parts:
+            return none
+        wanted = [(self.parts["label"], True), (self.parts["id"], True)]
+        wanted += [(self.parts["prediction"], False)] if "prediction" in self.parts else []
+        wanted += [(name, False) for name in self.codec.features.values()]
+        mine = np.ones(len(indices), np.bool_)
+        for name, there in wanted:
+            mine &= read.given(self.columns[name], self.codec.texts.get(name))[indices] == there
+            if not mine.any():
+                return none
+        return mine
+
+    def _labels(self, schema: Schema, indices: Indices, times: NumericColumn) -> LabelBatch:
+        """Of rows that are nothing else."""
+        faults: Faults = {}
+        part = _Part(self, schema, indices, faults)
+        label, ids = scalars(part.label()), part.ids() or []
+        for i, fault in faults.items():
+            self.faults.setdefault(int(indices[i]), fault)
+        good = [i for i in range(len(indices)) if i not in faults]
+        offsets = self.rows.offsets[self.good[indices]]
+        return LabelBatch(offsets[good], times[indices][good], [ids[i] for i in good], [label[i] for i in good])
 
     def _first_refused(self, part: _Part, times: NumericColumn) -> Iterator[RefusedValue]:
         """The first value of each feature that was refused in a row that was not."""
@@ -397,22 +430,9 @@ class _Part:
             name = self.run.parts.get(field.name)
             if name is None:
                 continue
-            text = self.run.codec.texts.get(name)
-            hasher = self.run.codec.limits.hasher if field.name in ANSWERS else None
-            kind = self.schema.prediction if field.holds is Holds.PREDICTION else Kind.ANY
-            wanted = Kind.ANY if hasher is not None and kind is Kind.CATEGORICAL else kind
-            source = self.column(name)
-            if field.name in ONE:
-                source = lists.opened(source, field.name, self.faults)
-            if lists.is_list(source.type):
-                column = self.listed(source, field, wanted, predicted)
-            else:
-                column = read.FIELD[field.holds](source, wanted, field.name, self.faults, text)
+            column, as_read = self.field(field, name, predicted)
             if field.holds is Holds.PREDICTION:
-                truths = pa.types.is_boolean(source.type)
-                predicted = read.numbers(source, field.name, self.faults) if truths else column
-            if hasher is not None:
-                column = hasher.answer(self.schema.model, column, kind)
+                predicted = as_read
             if field.name in self.run.codec.layout.units:
                 column = as_numbers(column) / self.run.codec.layout.units[field.name]
             if not field.signed:
@@ -420,6 +440,29 @@ class _Part:
             if present(column):
                 out[field.name] = column
         return out | self.given() | self.costs()
+
+    def field(self, field: Field, name: str, predicted: Column | None) -> tuple[Column, Column]:
+        """The column ``name`` as a field, hashed where its values are; and as a score that names classes needs it."""
+        text = self.run.codec.texts.get(name)
+        hasher = self.run.codec.limits.hasher if field.name in ANSWERS else None
+        kind = self.schema.prediction if field.holds is Holds.PREDICTION else Kind.ANY
+        wanted = Kind.ANY if hasher is not None and kind is Kind.CATEGORICAL else kind
+        source = self.column(name)
+        if field.name in ONE:
+            source = lists.opened(source, field.name, self.faults)
+        if lists.is_list(source.type):
+            column = self.listed(source, field, wanted, predicted)
+        else:
+            column = read.FIELD[field.holds](source, wanted, field.name, self.faults, text)
+        as_read = column
+        if field.holds is Holds.PREDICTION and pa.types.is_boolean(source.type):
+            as_read = read.numbers(source, field.name, self.faults)
+        return (column if hasher is None else hasher.answer(self.schema.model, column, kind)), as_read
+
+    def label(self) -> Column:
+        """Of rows that have one each."""
+        (field,) = (field for field in COLUMNS if field.holds is Holds.LABEL)
+        return self.field(field, self.run.parts[field.name], None)[0]
 
     def listed(self, column: Any, field: Field, kind: Kind, predicted: Column | None) -> Column:
         """A field that may be a list of numbers, or one of one."""

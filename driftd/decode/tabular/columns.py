@@ -28,6 +28,8 @@ _NUMBER: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _CODE: Final = re.compile(r"[+-]?0[0-9]")
 """01234 is a postcode, not a number."""
 _ABSENT: Final = ("", "na", "n/a", "#n/a", "nan", "null", "none")
+_ABSENT_TEXTS: Final = ("", "null", "NULL")
+"""Of a column that holds no numbers."""
 _SNIFFED_ROWS: Final = 10_000
 _NUMBER_SHARE: Final = 0.95
 _EPOCH_UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (np.inf, 1e9))
@@ -103,6 +105,18 @@ def unmarked(column: Any, faults: Faults) -> Any:
     for i in rows:
         faults.setdefault(i, (RejectReason.NOT_UTF8, "not UTF-8"))
     return pc.if_else(marked, pa.scalar(None, pa.string()), column)
+
+
+def given(column: Any, numeric_text: bool | None) -> NDArray[np.bool_]:
+    """bool[n]: where there is a value, be it one that will be refused."""
+    there = column.is_valid()
+    if pa.types.is_floating(column.type):
+        there = pc.and_(there, pc.invert(pc.fill_null(pc.is_nan(column), True)))
+    elif numeric_text is not None and pa.types.is_string(column.type):
+        trimmed = pc.utf8_lower(pc.utf8_trim_whitespace(column)) if numeric_text else column
+        none = _ABSENT if numeric_text else _ABSENT_TEXTS
+        there = pc.and_(there, pc.invert(pc.is_in(trimmed, pa.array([*none], pa.string()))))
+    return np.asarray(there.to_numpy(zero_copy_only=False), np.bool_)
 
 
 def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
@@ -191,7 +205,7 @@ def _category(value: float | str | bool, numeric_text: bool | None) -> str | Non
         return category(value)
     if numeric_text and re.fullmatch(_NUMBER, value.strip()):
         return _category(float(value), None)
-    absent = value.strip().lower() in _ABSENT if numeric_text else value in {"", "null", "NULL"}
+    absent = value.strip().lower() in _ABSENT if numeric_text else value in _ABSENT_TEXTS
     return None if absent else category(value)
 
 

@@ -72,8 +72,8 @@ class Comparison:
     """One challenger on one metric. ``estimate`` and interval are of challenger - champion, in the metric's unit; NaN
     while none is believed. ``since``: when the verdict was shown first. ``why`` it is not yet, or is there though the
     interval does not show it; ``more``: events that it takes, as it looks now. ``paged``: when it was shown
-    to be worse by more than the margin while the split was believed, NaN never. ``independent``: it assumes that
-    requests are. ``points`` float64[k, 4]: end, events, estimate and half the interval's width over time.
+    to be worse by more than the margin while the split was believed, NaN never, nor of a shadow. ``independent``: it
+    assumes that requests are. ``points`` float64[k, 4]: end, events, estimate and half the interval's width over time.
     """
 
     metric: Metric
@@ -133,7 +133,8 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
     arms = np.bincount(experiment.units.arms, minlength=len(rule.arms))
     # of those below the bound there are as many in each part of the range
     scale = UNIT_RANGE / experiment.units.bound
-    units = tuple(round(n * scale) for n in arms.tolist())
+    units = tuple(0 if rule.shadow else round(n * scale) for n in arms.tolist())  # a shadow meets all of the champion's
+    by_unit = experiment.by_unit and not rule.shadow
     return Result(
         rule,
         experiment.since,
@@ -141,7 +142,7 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
         tuple(experiment.events.tolist()),
         int(experiment.named.sum()),
         units,
-        _parts(ratio.seen if tested else np.array(units if experiment.by_unit else experiment.events, np.float64)),
+        _parts(ratio.seen if tested else np.array(units if by_unit else experiment.events, np.float64)),
         _parts(ratio.expected) if tested else (),
         evidence,
         broken,
@@ -180,7 +181,7 @@ def _comparison(
     verdict, since = _verdict(tally.shown[0 if exact else 1])
     why, more = "", None
     worse = float(tally.shown[0 if exact else 1][0])
-    paged = nan if broken is not None and worse >= broken else worse
+    paged = nan if rule.shadow or (broken is not None and worse >= broken) else worse
     if broken is not None:
         verdict, since, why = Verdict.NOT_YET, nan, "the traffic is not split as it is to be"
     elif verdict in {Verdict.NOT_YET, Verdict.SLIGHTLY_WORSE}:

@@ -108,6 +108,25 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
         loaded(tmp_path, GOOD + GOOD.replace("experiments:\n", "", 1))
 
 
+SHADOW = "  shadow: true\n  metrics: [{measure: errors, margin: 0.01}]\n"
+
+
+def test_a_shadow_has_no_share_and_is_nowhere_else_traffic(tmp_path: Path) -> None:
+    good = GOOD.partition("  shares:")[0] + SHADOW
+    (rule,) = pipeline_of(loaded(tmp_path, good).settings).monitor.experiments_of(Slice("fraud"))
+    assert rule.shadow
+    assert rule.of_labels is None or rule.of_labels.shadow
+    with pytest.raises(ConfigError, match=r"experiments\[0\].shares: a shadow answers what the champion answers"):
+        loaded(tmp_path, GOOD + "  shadow: true\n")
+    other = (
+        good.replace("experiments:\n", "", 1)
+        .replace("fraud-v8", "more")
+        .replace(SHADOW, SHADOW.replace("true", "false"))
+    )
+    with pytest.raises(ConfigError, match=r"experiments\[1\].challengers: 'v8' is a shadow in experiment 'fraud-v8'"):
+        loaded(tmp_path, good + other)
+
+
 def test_an_empty_list_of_metrics_is_told_in_words(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"experiments\[0\].metrics: expected at least 1 of them, got none"):
         loaded(tmp_path, GOOD.partition("  metrics:")[0] + "  metrics: []\n")

@@ -276,3 +276,34 @@ def test_random_events_have_the_statistics_that_scikit_learn_gives_them(rng: np.
         "r2": metrics.r2_score(truth, said),
     }
     assert {name: numbers[name][0] for name in known} == pytest.approx(known, rel=1e-10)
+
+
+@pytest.mark.parametrize("of_predicted", [False, True])
+@pytest.mark.parametrize("named", [("fraud", "ok"), ("fraud",), ("ok",)])
+def test_a_score_that_names_its_classes_is_that_of_the_positive_one_wherever_the_model_cuts(
+    rng: np.random.Generator, of_predicted: bool, named: tuple[str, ...]
+) -> None:
+    """Classes that are predicted from 0.2 on: what an object says of the predicted one is below one half there."""
+    p = rng.beta(1, 3, 3000)
+    said, true = np.where(p >= 0.2, "fraud", "ok"), np.where(rng.random(3000) < p, "fraud", "ok")
+    each = {"fraud": p, "ok": 1 - p}
+    batch = batch_of(true.tolist(), said.tolist(), np.where(said == "fraud", p, 1 - p).tolist())
+    batch = replace(batch, fields={**batch.fields, **{CLASSES + name: each[name] for name in named}})
+    scoring = Scoring(("fraud", "ok"), positive=0, of_predicted=of_predicted)
+    found = told(scoring, batch)
+    y = true == "fraud"
+    assert found["log_loss"][0] == pytest.approx(metrics.log_loss(y, p), abs=1e-9)
+    assert found["brier"][0] == pytest.approx(metrics.brier_score_loss(y, p), abs=1e-9)
+    assert found["auc"][0] == pytest.approx(metrics.roc_auc_score(y, p), abs=0.005)
+
+
+def test_of_more_classes_an_object_has_the_probability_of_the_one_that_the_user_names(
+    rng: np.random.Generator,
+) -> None:
+    p = rng.dirichlet([1, 2, 3], 2000)
+    names, true = np.array(["a", "b", "c"]), np.array([rng.choice(3, p=row) for row in p])
+    batch = batch_of(names[true].tolist(), names[p.argmax(axis=1)].tolist(), p.max(axis=1).tolist())
+    batch = replace(batch, fields={**batch.fields, **{CLASSES + n: p[:, i] for i, n in enumerate(names)}})
+    found = told(Scoring(("a", "b", "c"), positive=1), batch)
+    assert found["log_loss"][0] == pytest.approx(metrics.log_loss(true == 1, p[:, 1]), abs=1e-9)
+    assert found["auc"][0] == pytest.approx(metrics.roc_auc_score(true == 1, p[:, 1]), abs=0.005)

@@ -8,7 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from driftd.core.cost import Price, Prices
 from driftd.core.event import EventBatch, LateReason, concatenate, versions
+from driftd.core.experiment import BUCKETS, Measure, Metric, Rule
 from driftd.core.pane import ClosedPanes, Counters, merge_counters
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
@@ -130,3 +132,27 @@ def test_few_batches_wait_side_by_side_whatever_came_in_how_many(reference: Refe
     assert len(rows) < MOST_BATCHES
     assert concatenate(rows).times.tolist() == [1000.0 + i for i in range(3 * MOST_BATCHES)]
     assert [*versions(concatenate(rows))] == [f"v{i // 100}" for i in range(3 * MOST_BATCHES)]
+
+
+def test_what_a_shadow_answers_is_compared_and_costs_and_nothing_else_of_it_is_the_models() -> None:
+    rule = Rule("r", "m", ("a", "b"), (Metric(Measure.ERRORS, 0.01),), shadow=True)
+    settings = SliceIngest(None, experiments=(rule,), prices=Prices((Price("m", event=2.0),)))
+    fields = {"variant": ["a", "b", None, "b", "c"], "error": np.array([1, 1, 0, 0, 0], bool)}
+    parts, partition = list[EventBatch](), PartitionState(0)
+
+    def segments(batch: EventBatch) -> list[EventBatch]:
+        parts.append(batch)
+        return []
+
+    batch = at(1000, 1001, 1002, 1003, 1004, fields=fields)
+    assert take(partition, [batch], WINDOWS, open_, lambda _: settings, segments) == 5
+    mine = partition.streams[KEY]
+    assert (mine.counters.events, mine.counters.failed) == (3, 1)
+    assert mine.counters.spending.whole.events == 5
+    (rows,) = mine.rows
+    assert rows.times.tolist() == parts[0].times.tolist() == [1000.0, 1002.0, 1004.0]
+    (trial,) = mine.trials.values()
+    of_arms = trial.sums.whole[:-1].reshape(2, BUCKETS, rule.columns).sum(axis=1)
+    assert of_arms[:, 0].tolist() == [1, 2]
+    take(partition, [at(1010, 1011, fields={"variant": ["b", "b"]})], WINDOWS, open_, lambda _: settings, segments)
+    assert (mine.counters.events, len(mine.rows), len(parts[1])) == (3, 1, 0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from driftd.core.event import EventBatch
+from driftd.core.lists import CLASSES
 from driftd.core.quality.estimates import estimates, statistics
 from driftd.core.quality.expected import Expected
 from driftd.core.quality.scoring import Scoring
@@ -65,6 +66,35 @@ def test_scores_of_the_predicted_class_are_seen_and_the_rarer_class_is_positive(
     assert scoring.of_predicted
     assert found["auc"] == pytest.approx(usual["auc"], abs=0.005)
     assert found["brier"] == pytest.approx(usual["brier"])
+
+
+def test_a_score_that_names_its_classes_is_of_the_predicted_one_wherever_the_model_cuts(
+    rng: np.random.Generator,
+) -> None:
+    p = rng.beta(1, 3, 2000)
+    high, label = p >= 0.2, np.where(rng.random(2000) < p, "fraud", "ok")
+    said = np.where(high, "fraud", "ok")
+    fields: dict[str, Any] = {"prediction": said.tolist(), "label": label.tolist(), "score": np.where(high, p, 1 - p)}
+    each: dict[str, Any] = {f"{CLASSES}fraud": p, f"{CLASSES}ok": 1 - p}
+    scoring, found = learned(**fields, **each)
+    assert scoring.of_predicted
+    assert scoring.classes[scoring.positive] == ("fraud" if high.mean() < 0.5 else "ok")
+    assert found["brier"] == pytest.approx(np.mean((p - (label == "fraud")) ** 2))
+
+
+def test_of_three_classes_an_object_has_the_chance_of_the_one_that_the_user_names(rng: np.random.Generator) -> None:
+    p, names = rng.dirichlet([1, 2, 3], 2000), np.array(["a", "b", "c"])
+    label = names[[rng.choice(3, p=row) for row in p]]
+    fields: dict[str, Any] = {
+        "prediction": names[p.argmax(axis=1)].tolist(),
+        "label": label.tolist(),
+        "score": p.max(axis=1),
+    }
+    each: dict[str, Any] = {CLASSES + name: p[:, i] for i, name in enumerate(names)}
+    scoring, found = learned("b", **fields, **each)
+    assert scoring.of_predicted
+    assert found["brier"] == pytest.approx(np.mean((p[:, 1] - (label == "b")) ** 2))
+    assert not learned("b", **fields)[0].of_predicted
 
 
 def test_the_user_names_the_positive_class_of_two_and_of_many() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
+from driftd.core.lists import CLASSES
 from driftd.core.quality.scoring import BINS, Scoring
 from driftd.core.quality.unlabelled import LEAST_POOLED, Estimate, pooled, spread_out
 from driftd.core.reference import Reference
@@ -139,6 +140,21 @@ def test_scores_of_the_predicted_class_are_read_as_they_come(rng: np.random.Gene
         found = told(reference, labels, batch)
         assert found is not None
         assert found.values[0, 1] < expected < found.values[0, 2]
+
+
+def test_a_model_that_cuts_elsewhere_has_the_estimate_of_its_joined_labels(rng: np.random.Generator) -> None:
+    """Fraud is predicted from 0.2 on: the scores of the predicted class reach down to that."""
+
+    def cut(p: Floats) -> EventBatch:
+        named = {CLASSES + "1": p, CLASSES + "0": 1 - p}
+        said = (p >= 0.2).astype(float)
+        return rows("m/labels", p, truth(rng, p), score=np.where(said == 1, p, 1 - p), prediction=said, **named)
+
+    later, window = build(cut(rng.beta(1, 3, 4000)), Learning()), cut(rng.beta(2, 3, 2000))
+    found = told(later, None, window)
+    assert found is not None
+    right = np.mean(np.asarray(window.fields["prediction"]) == np.asarray(window.fields["label"]))
+    assert found.values[0, 1] < right < found.values[0, 2]
 
 
 def test_of_more_classes_with_one_score_there_is_accuracy(rng: np.random.Generator) -> None:

@@ -527,7 +527,7 @@ def big_page() -> MetricsSink:
         joint = Joint(2.0, 13.8, Status.OK, NAN)
         j = judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"})
         s.update(labelled(j) if k == 0 else j, COUNTS, sighted(on))
-    tried = (WORSE,)
+    tried = (WORSE, replace(WORSE, rule=replace(WORSE.rule, name="shadows", shadow=True)))
     segments = SegmentCounts(1, 20, 7, 3)
     s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0, experiments=tried, segments=segments))
     part = "m0/segments/country=DE"

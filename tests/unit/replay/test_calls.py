@@ -13,6 +13,7 @@ from driftd.core.experiment import Measure, Metric
 from driftd.judge.experiments.verdict import Result, result
 from driftd.replay.calls import Called, calls
 from driftd.replay.report import Report
+from driftd.replay.run import Accounts
 from driftd.web.experiments import experiment
 from tests.unit.judge.experiments.make import ERRORS, PANE, events, rule, run
 
@@ -33,7 +34,7 @@ WORSE, BROKEN, SAME = outcome(0.2), outcome(0.02, 0.4), outcome(0.02)
 
 
 def told(capsys: pytest.CaptureFixture[str], *results: Result) -> list[str]:
-    reports.text(Report(0.0, 3600.0, 1.0, (), (), {}, {}, calls=calls(results)), 1)
+    reports.text(Report(0.0, 3600.0, 1.0, (), (), {}, {}, calls=calls(results)), Accounts(1, 1, {}, 0, {}))
     return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
 
@@ -71,3 +72,18 @@ def test_verdicts_and_a_broken_split_have_their_time() -> None:
     assert any("errors worse" in line and line.endswith(f"; since 00:{minute:02}") for line in lines)
     (split,) = [line for line in report_lines(asdict(experiment(BROKEN)), 3600.0) if "the split" in line]
     assert f"the split is broken since 00:{int(BROKEN.broken_since // 60):02}: " in split
+
+
+def test_a_shadow_that_is_worse_calls_nobody() -> None:
+    found = replace(WORSE.rule, shadow=True)
+    rng, made = np.random.default_rng(3), []
+    for t in range(60):
+        arms = np.repeat([0, 1], 100)
+        made.append(events(arms, at=t * PANE, failed=rng.random(200) < np.where(arms, 0.2, 0.02), offset=200 * t))
+    mine = result(found, run(found, made))
+    assert [c.code for c in mine.comparisons] == [-1, -1, 0]
+    assert calls([mine]) == ()
+    assert experiment(mine).sentence == "experiment exp: b is worse"
+    lines = [*report_lines(asdict(experiment(mine)), 3600.0)]
+    assert any(line.split() == ["b", "6,000", "events,", "a", "shadow's"] for line in lines)
+    assert not any("No shares" in line for line in lines)

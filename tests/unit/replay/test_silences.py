@@ -13,7 +13,7 @@ from driftd.cli import reports
 from driftd.monitor.silence import silence
 from driftd.replay import silences
 from driftd.replay.report import Tally
-from driftd.replay.run import Replay
+from driftd.replay.run import Accounts, Replay
 from driftd.replay.silences import Arrived, Silent
 from driftd.sources.files.source import open_events
 from driftd.wiring.app import pipeline_of
@@ -99,7 +99,7 @@ def test_the_report_tells_them_of_models_that_had_a_reference(capsys: pytest.Cap
             Silent("rare", MONDAY + 7800, MONDAY + DAY, False, "ticket", 12.0),
         ),
     )
-    reports.text(report, 9)
+    reports.text(report, Accounts(9, 9, {}, 0, {}))
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "2 silences, longer than is natural for the model:" in rows
     assert "2025-08-04 02:10 fraud 2025-08-04 05:40 3.5 hours 300 a minute a page" in rows

@@ -458,3 +458,37 @@ def test_columns_without_a_name_are_no_features(tmp_path: Path) -> None:
     (decoded,) = decode(path)
     assert list(decoded.batches[0].columns) == ["x"]
     assert [*decoded.batches[0].columns["x"]] == [2.5, 5.5]
+
+
+LATER: list[dict[str, Any]] = [
+    {"time": 1e3, "id": "1", "prediction": 1, "label": None, "amount": 1.5, "country": "DE"},
+    {"time": 1001.0, "id": "2", "prediction": None, "label": None, "amount": None, "country": None},
+    {"time": 1002.0, "id": "1", "prediction": None, "label": 0, "amount": None, "country": None},
+    {"time": 1003.0, "id": "3", "prediction": 0, "label": 1, "amount": None, "country": None},
+    {"time": 1004.0, "id": None, "prediction": None, "label": 1, "amount": None, "country": None},
+    {"time": 1005.0, "id": "7", "prediction": None, "label": 1, "amount": None, "country": None},
+    {"time": 1006.0, "id": "4", "prediction": None, "label": 1, "amount": None, "country": "FR"},
+]  # fmt: skip
+"""The third and the sixth are labels alone: the others have a prediction or a feature, or no label or id."""
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("schemas", [{}, {"m": Schema("m", {"amount": Kind.NUMERIC}, Kind.CATEGORICAL, open=False)}])
+def test_a_row_with_a_label_and_its_id_alone_is_a_label_that_comes_later_as_in_json(
+    tmp_path: Path, kind: str, schemas: dict[str, Schema]
+) -> None:
+    path = tmp_path / f"m.{kind}"
+    if kind == "csv":
+        lines = [",".join("" if v is None else str(v) for v in row.values()) for row in LATER]
+        path.write_text("\n".join([",".join(LATER[0]), *lines]) + "\n")
+    else:
+        pq.write_table(pa.Table.from_pylist(LATER), path)
+    source = open_events(str(path), LAYOUT, Limits(keep_ids=True))
+    (batch,) = (b for r in source.batches() for b in source.codec.decode(r, schemas).batches)
+    labels = batch.labels_alone
+    assert labels is not None
+    assert ([*labels.ids], [*labels.labels]) == (["1", "7"], [0.0, 1.0])
+    assert labels.times.tolist() == [1002.0, 1005.0]
+    assert labels.offsets.tolist() == [batch.offsets[0] + 2, batch.offsets[0] + 5]
+    assert batch.times.tolist() == [1000.0, 1001.0, 1003.0, 1004.0, 1006.0]
+    assert [*(batch.ids or [])] == ["1", "2", "3", None, "4"]

@@ -75,6 +75,7 @@ def test_without_pyspark_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPa
         (["--events", "x", "--from", "-1h"], "--spark reads Parquet: expected --events, and no --topic"),
         (["--events", "x", "--compare", "other.yaml"], "run --compare without it"),
         (["--events", "x", "--set", "limits.events_per_second=5"], "are not for --spark; unset them"),
+        (["--events", "x", "--set", "labels.join=always"], "labels.join: always is not for --spark"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_a_session_begins(words: list[str], why: str) -> None:

@@ -209,3 +209,13 @@ def test_a_ramp_shows_what_was_to_come_so_far_of_what_the_test_counts(named: boo
     page = asked("/experiment?name=exp", result(mine, run(mine, made))).decode()
     assert ("share of units</th>" in page) is named
     assert ">now</th>" in page
+
+
+def test_answers_of_a_shadow_are_no_traffic_that_an_alert_asks_for() -> None:
+    """DriftdChallengerWorse rings for a challenger that gets events of driftd_variant_events_total."""
+    shadow = replace(WORSE, rule=replace(RULE, shadow=True))
+    lines, about = metrics(shadow), '{model="m",experiment="exp",variant="b"} '
+    assert not [x for x in lines if x.startswith(f"driftd_variant_events_total{about}")]
+    assert f"driftd_variant_shadow_events_total{about}{WORSE.events[1]}" in lines
+    assert 'driftd_variant_verdict{model="m",experiment="exp",metric="errors",challenger="b"} -1' in lines
+    assert one(shadow)["experiment"]["shadow"]
