@@ -48,19 +48,20 @@ def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] 
     how a day is told, and nothing else: the text stays the same until a finding or midnight changes it. ``changed`` are
     the channels that other incidents hold open (core.incident.changed_now): they are not unchanged.
 
-    Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names, then what
-    is known beyond the kind; never model, channel, size and time. Without ``values`` it has none that came in events.
+    Where it is too long it loses first what is unchanged, then what is in brackets, then a new version, then the middle
+    of names, then what is known beyond the kind; never model, channel, size and time. Without ``values`` it has none
+    that came in events.
     """
     if not values:
         i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
     found = located(i)
     i = found.incident
     text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
-    for names, bracket, reach in _attempts():
-        text = _composed(i, now, names, changed, found, bracket=bracket, reach=reach)
+    for names, bracket, reach, version in _attempts():
+        text = _composed(i, now, names, changed, found, bracket=bracket, reach=reach, version=version)
         if len(text) <= MOST:
             return text
-    text = _composed(plain, now, _NAMES[-1], changed, found, bracket=False, reach=False)
+    text = _composed(plain, now, _NAMES[-1], changed, found, bracket=False, reach=False, version=False)
     return clean(text, MOST)
 
 
@@ -76,10 +77,13 @@ def change_in_words(name: str, p: Part) -> str:
     return f"{said} {bracket}".strip()
 
 
-def _attempts() -> Iterator[tuple[int, bool, bool]]:
-    yield _NAMES[0], True, True
-    yield _NAMES[0], True, False
-    yield from ((most, False, False) for most in _NAMES)
+def _attempts() -> Iterator[tuple[int, bool, bool, bool]]:
+    """How long names are, whether there are brackets, what is unchanged, and a new version."""
+    yield _NAMES[0], True, True, True
+    yield _NAMES[0], True, False, True
+    yield from ((most, False, False, True) for most in _NAMES[:2])
+    yield _NAMES[0], True, False, False
+    yield from ((most, False, False, False) for most in _NAMES)
 
 
 def _composed(
@@ -91,14 +95,16 @@ def _composed(
     *,
     bracket: bool,
     reach: bool,
+    version: bool,
 ) -> str:
     who, said, aside, rest = _what(i, names, unchanged(i, changed), bracket=bracket)
     where = found.segments
     if where:
         rest = "; other segments unchanged" if found.alone else ""
-    rest = _version(i) + rest
     parts = [f"{who}: {said}", *([aside] if aside else []), *([_within(where, names)] if where else []), _time(i, now)]
-    return " ".join(parts) + (rest if reach and i.ended is None else "")
+    if i.ended is not None:
+        return " ".join(parts)
+    return " ".join(parts) + (_version(i) if version else "") + (rest if reach else "")
 
 
 def _within(where: Sequence[str], names: int) -> str:

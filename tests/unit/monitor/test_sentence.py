@@ -129,6 +129,15 @@ def test_what_comes_and_goes_says_how_often_and_since_when() -> None:
     )
 
 
+def test_a_version_that_began_then_is_named_before_what_is_unchanged() -> None:
+    told = [one("level", 0.4511, 0.2992, name) for name in ("score", "prediction")]
+    new = [replace(f, new_version="8") for f in told]
+    assert said(*new) == (
+        "fraud: prediction is 51% larger (mean 0.2992 → 0.4511) and 1 more channel changed since 14:20 UTC; "
+        "new version 8"
+    )
+
+
 def test_a_version_that_began_then_is_named() -> None:
     told = said(replace(one("missing", 1.0, 0.0), new_version="v" * 30))
     assert (
