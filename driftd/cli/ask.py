@@ -114,6 +114,7 @@ def answer_to(url: str, target: str, form: bytes | None) -> bytes:
 
     A redirect is not followed: it would take the login along to whatever it names, and leave the form behind.
     """
+    from http import HTTPStatus  # noqa: PLC0415
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415
@@ -143,6 +144,8 @@ def answer_to(url: str, target: str, form: bytes | None) -> bytes:
         if e.code in {400, 404} or form is not None:
             text, members = _error(e.read(MOST_BYTES))
             raise (ConfigError(f"{where}: {text}") if form is None else ActRefused(f"{where}: {text}", members)) from e
+        if e.code == HTTPStatus.UNAUTHORIZED:
+            raise SourceError(f"{where}: user and password required: --url http://USER:PASSWORD@HOST:PORT") from e
         raise SourceError(f"{where}: {e.code} {e.reason}") from e
     except (OSError, HTTPException, ValueError) as e:
         reason = getattr(e, "reason", e)

@@ -109,7 +109,7 @@ def _says_more(before: Caused, found: Caused) -> bool:
 def _cause(about: FindingContext, turn: Turn) -> Caused | None:
     learned, look = about.detectors.natural, None
     if learned is not None and turn.seen is not None:
-        extremes, names = about.extremes(turn.channel, turn.seen.now[0]), about.names(turn.channel, turn.since)
+        extremes, names = about.extremes(turn.seen.now[0]), about.names(turn.channel, turn.since)
         look = Look(about.reference, learned, turn.seen, extremes, names)
     return cause_of(look, Named(turn.kind, turn.factor, turn.value, turn.usual), turn.channel)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftd.core.finding import Status
 from driftd.core.reference import Reference
@@ -67,12 +68,16 @@ class FindingContext:
     def recent(self, since: float) -> Summary | None:
         return self.model.hops.after(since)
 
-    def extremes(self, row: int, since: float) -> tuple[float, float]:
-        """Least and greatest value of what is remembered that lies wholly after ``since``; inf and -inf without any."""
+    def extremes(self, since: float) -> NDArray[np.float64]:
+        """float64[channels, 2]: least and greatest value of what is remembered that lies wholly after ``since``; inf
+        and -inf without any.
+        """
         hops = self.model.hops
         every = [*hops.done, *([] if hops.growing is None else [hops.growing])]
-        ends = np.array([hop.summary.extremes[row] for hop in every if hop.start >= since]).reshape(-1, 2)
-        return float(ends[:, 0].min(initial=np.inf)), float(ends[:, 1].max(initial=-np.inf))
+        ends = [hop.summary.extremes for hop in every if hop.start >= since]
+        none = np.tile([np.inf, -np.inf], (len(self.reference.channels), 1))
+        low, high = (np.stack([none, *ends])[:, :, end] for end in (0, 1))
+        return np.stack([low.min(axis=0), high.max(axis=0)], axis=1)
 
     def names(self, row: int, since: float) -> tuple[tuple[str, int], ...]:
         """The new categories of a channel that have come since then, with how often; the most frequent first."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import Incident, Part
+from driftd.core.located import located
 from driftd.detectors.registry import faults
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import Kind
@@ -48,4 +49,5 @@ def of_part(p: Part) -> str:
 
 def of_incident(i: Incident) -> str:
     """Where everything changed at once, the pipeline goes first."""
-    return EVERYTHING if i.everything and len(i.parts) > 1 else of_part(i.first)
+    told = located(i).incident
+    return EVERYTHING if told.everything and len(told.parts) > 1 else of_part(told.first)

@@ -9,7 +9,7 @@ from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import ROUGH, Incident, Part, unchanged
-from driftd.core.located import located
+from driftd.core.located import Located, located
 from driftd.core.text import at_utc, clean, in_unit, latencies, numbers, ordinal, percent, plural, to_digits, when
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import QUANTILES, Kind, power_of_ten
@@ -34,8 +34,8 @@ _SHARES: Final = {
 _SHOWN: Final = 2
 """Models whose names, or sizes, have room in a sentence."""
 _FAILED: Final = {"is": "{share} of requests fail", "was": "{share} of requests failed"}
-_LARGE: Final = 1000.0
-"""Factors above it are told as "over 1,000 times"."""
+_LARGE: Final = 1050.0
+"""Factors from it on are told as "over 1,000 times"; what is less has 1,000 in its two digits."""
 _LONG: Final = 40
 """Characters of two numbers that nobody reads at night."""
 
@@ -48,19 +48,20 @@ def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] 
     how a day is told, and nothing else: the text stays the same until a finding or midnight changes it. ``changed`` are
     the channels that other incidents hold open (core.incident.changed_now): they are not unchanged.
 
-    Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names, then what
-    is known beyond the kind; never model, channel, size and time. Without ``values`` it has none that came in events.
+    Where it is too long it loses first what is unchanged, then what is in brackets, then a new version, then the middle
+    of names, then what is known beyond the kind; never model, channel, size and time. Without ``values`` it has none
+    that came in events.
     """
     if not values:
         i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
     found = located(i)
-    i, where = found.incident, found.segments
+    i = found.incident
     text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
-    for names, bracket, reach in _attempts():
-        text = _composed(i, now, names, changed, where, bracket=bracket, reach=reach)
+    for names, bracket, reach, version in _attempts():
+        text = _composed(i, now, names, changed, found, bracket=bracket, reach=reach, version=version)
         if len(text) <= MOST:
             return text
-    text = _composed(plain, now, _NAMES[-1], changed, where, bracket=False, reach=False)
+    text = _composed(plain, now, _NAMES[-1], changed, found, bracket=False, reach=False, version=False)
     return clean(text, MOST)
 
 
@@ -76,10 +77,13 @@ def change_in_words(name: str, p: Part) -> str:
     return f"{said} {bracket}".strip()
 
 
-def _attempts() -> Iterator[tuple[int, bool, bool]]:
-    yield _NAMES[0], True, True
-    yield _NAMES[0], True, False
-    yield from ((most, False, False) for most in _NAMES)
+def _attempts() -> Iterator[tuple[int, bool, bool, bool]]:
+    """How long names are, whether there are brackets, what is unchanged, and a new version."""
+    yield _NAMES[0], True, True, True
+    yield _NAMES[0], True, False, True
+    yield from ((most, False, False, True) for most in _NAMES[:2])
+    yield _NAMES[0], True, False, False
+    yield from ((most, False, False, False) for most in _NAMES)
 
 
 def _composed(
@@ -87,17 +91,20 @@ def _composed(
     now: float,
     names: int,
     changed: Mapping[str, Collection[str]],
-    where: Sequence[str],
+    found: Located,
     *,
     bracket: bool,
     reach: bool,
+    version: bool,
 ) -> str:
     who, said, aside, rest = _what(i, names, unchanged(i, changed), bracket=bracket)
+    where = found.segments
     if where:
-        rest = "; other segments unchanged" if len(where) == 1 else ""
-    rest = _version(i) + rest
+        rest = "; other segments unchanged" if found.alone else ""
     parts = [f"{who}: {said}", *([aside] if aside else []), *([_within(where, names)] if where else []), _time(i, now)]
-    return " ".join(parts) + (rest if reach and i.ended is None else "")
+    if i.ended is not None:
+        return " ".join(parts)
+    return " ".join(parts) + (_version(i) if version else "") + (rest if reach else "")
 
 
 def _within(where: Sequence[str], names: int) -> str:
@@ -140,7 +147,7 @@ def _who(models: Sequence[str], names: int) -> str:
 
 def _by_model(i: Incident, names: int, be: str, *, bracket: bool) -> str:
     """What each model has, with its size, where that is not the same in all; "" where it is. Of the shortest names
-    there is room for one model.
+    there is room for one model, and for how many more there are.
     """
     common, pipelines = _common(i), i.pipelines
     mine = {p.model: p for p in reversed(i.strongest) if common is None or p.channel == common.channel}
@@ -154,7 +161,7 @@ def _by_model(i: Incident, names: int, be: str, *, bracket: bool) -> str:
         return ""
     every = [*told.items()]
     shown = every[:_SHOWN] if names > _NAMES[-1] else every[:1]
-    rest = sum(len(models) for _, models in every[len(shown) :]) if names > _NAMES[-1] else 0
+    rest = sum(len(models) for _, models in every[len(shown) :])
     text = ", ".join(f"{said} in {_first_of(models, names, pipelines if bracket else {})}" for said, models in shown)
     return text + (f"; {rest} more {plural('model', rest)}" if rest else "")
 
@@ -241,14 +248,28 @@ def _numbers(p: Part, then: float, now: float) -> str:
 
 def times(factor: float) -> str:
     """Two digits: ``100 times``, ``2.4 times``, ``over 1,000 times``."""
-    if factor > _LARGE:
+    if factor >= _LARGE:
         return "over 1,000 times"
     return f"{to_digits(factor, 2)} times"
 
 
 def began(i: Incident) -> float:
-    """Since when what the sentence tells has lasted; of an incident that is over, when its first change began."""
-    return (_common(i) or i.first).since if i.ended is None else first_began(i)
+    """Since when what the sentence tells has lasted; of an incident that is over, when its first change began. Where it
+    tells several models, since the first of them.
+    """
+    if i.ended is not None:
+        return first_began(i)
+    return min(p.since for p in _told(i))
+
+
+def _told(i: Incident) -> Sequence[Part]:
+    """What the sentence tells of an incident that lasts: the strongest part, or that of each model."""
+    told = located(i).incident
+    common = _common(told)
+    if common is None and len(told.models) > 1 and not told.everything:
+        lasting = (p for p in reversed(told.strongest) if p.ended is None)
+        return [*{p.model: p for p in lasting}.values()]
+    return (common or told.first,)
 
 
 def first_began(i: Incident) -> float:
@@ -258,12 +279,13 @@ def first_began(i: Incident) -> float:
 
 def first_told(i: Incident) -> float:
     """When somebody could first know what the sentence tells."""
-    return (_common(i) or i.first).told if i.ended is None else i.opened
+    return min(p.told for p in _told(i)) if i.ended is None else i.opened
 
 
 def _time(i: Incident, now: float) -> str:
-    since, part = began(i), _common(i) or i.first
+    since = began(i)
     if i.ended is None:
+        part = next(p for p in _told(i) if p.since == since)
         again = "" if part.first_since is None else f", {ordinal(part.times)} time since {when(part.first_since, now)}"
         about = "about " if (part.since_error_seconds or 0.0) >= ROUGH else ""
         return f"since {about}{when(since, now)} UTC{again}"

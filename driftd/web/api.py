@@ -13,6 +13,7 @@ import orjson
 from driftd import __version__
 from driftd.core.event import Kind
 from driftd.core.finding import Judgement, Status
+from driftd.core.located import located
 from driftd.core.reference import Bins
 from driftd.core.refusals import Refusal
 from driftd.core.text import jsonable
@@ -173,7 +174,7 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     found = named(snapshot, request.get("id"))
     if found is None:
         return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
-    runbook, hint = alert_of(found.first), hints.of_incident(found)
+    runbook, hint = alert_of(located(found).first), hints.of_incident(found)
     (line,) = lines_of((found,), snapshot)
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
     near, examples = nearby(found, snapshot), example_lines(found)

@@ -119,6 +119,8 @@ class TimeChart:
         return Markup('<path class="band" d="M{}Z"/>').format(d) if d else Markup()
 
     def _marks(self) -> Iterator[Markup]:
+        """Those that are near each other have their words one below the other."""
+        taken = list[tuple[int, float, float]]()
         for mark in self.marks:
             place = float(self.span.place(np.array([mark.time]))[0])
             if not 0 <= place <= 1:
@@ -128,9 +130,13 @@ class TimeChart:
                 css, place * 100, self.height
             )
             if mark.label:
-                left = place > 0.6
-                lab = "lab now" if mark.css == "cp" else "lab"
-                yield text(f"{place:.2%}", 6, mark.label, lab, dx=-6 if left else 6, anchor="end" if left else "start")
+                left, at, wide = place > 0.6, place * NARROW, pixels(mark.label) + 6
+                start, end = (at - wide, at) if left else (at, at + wide)
+                meets = {row for row, a, b in taken if start < b and a < end}
+                row = next((row for row in range(MOST_ROWS) if row not in meets), MOST_ROWS - 1)
+                taken.append((row, start, end))
+                lab, anchor = "lab now" if mark.css == "cp" else "lab", "end" if left else "start"
+                yield text(f"{place:.2%}", 6 + ROW * row, mark.label, lab, dx=-6 if left else 6, anchor=anchor)
 
     def _limits(self, axis: Axis, last: tuple[float, float] | None) -> Iterator[Markup]:
         """Lines across all of it, each with its label: above it, else below, but never over another label."""
@@ -287,6 +293,10 @@ LONG: Final = 66
 """The same of .y-long; .y-longer has 100, and no number is longer (format.number)."""
 TOP: Final = 13
 """Pixels that a label needs above its line; without them it stands below."""
+ROW: Final = 14
+"""Height of a line of words."""
+MOST_ROWS: Final = 4
+"""Lines of words beside marks."""
 NARROW: Final = 280
 """Pixels that a chart is wide on a phone of 390."""
 BULLET: Final = Axis(0.01, 100.0, log=True)

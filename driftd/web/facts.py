@@ -69,7 +69,8 @@ class ModelLine:
     """A model in one line; ``sentence`` says what is worst on it, ``channel`` where. ``events_per_second`` in its last
     window; ``learning`` 0 to 1, where it has not been judged yet; ``muted_until``: it is in maintenance until then.
     ``silent_seconds``: how long nothing has arrived, null where that is natural: then nobody knows how the model is, so
-    it is never ok, and ``events_per_second`` is null. ``last_event`` is event time, which is old while old events
+    it is never ok, ``events_per_second`` is null, and if nothing else is worse ``since`` is that of its last event.
+    ``last_event`` is event time, which is old while old events
     arrive.
     """
 
@@ -119,8 +120,14 @@ def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
     line = replace(line, events_per_second=None)
     if line.status in {"page", "ticket"}:
         return line
-    status = "page" if m.quiet is not None and m.quiet.due == "page" else "ticket"
-    return replace(line, status=status, sentence=silence_in_words(m, snapshot.now), learning=None)
+    last = _known(m.counts.last_event)
+    said = silence_in_words(m, snapshot.now) if last is None else f"no {_sent(m)}s{_usually(m)}"
+    return replace(line, status=silence_status(m), sentence=said, since=last, learning=None)
+
+
+def silence_status(m: ModelView) -> str:
+    """What a model that sends nothing makes: page or ticket."""
+    return "page" if m.quiet is not None and m.quiet.due == "page" else "ticket"
 
 
 def silence_in_words(m: ModelView, now: float) -> str:
@@ -128,12 +135,24 @@ def silence_in_words(m: ModelView, now: float) -> str:
     seconds = silent_seconds(m)
     if seconds is None:
         return ""
-    usual = 0.0 if m.quiet is None or m.quiet.usual is None else m.quiet.usual.usual
-    beside, last = f", where {usual:,.0f} an hour are usual" if usual >= 1 else "", m.counts.last_event
-    what = "label" if Slice(m.name).joined else "event"
-    return f"no {what} for {age(seconds).replace(NBSP, ' ')}{beside}" + (
+    usual, last = _usual(m), m.counts.last_event
+    beside = f", where {usual:,.0f} an hour are usual" if usual >= 1 else ""
+    return f"no {_sent(m)} for {age(seconds).replace(NBSP, ' ')}{beside}" + (
         f"; the last is of {when(last, now)}" if _known(last) else ""
     )
+
+
+def _sent(m: ModelView) -> str:
+    return "label" if Slice(m.name).joined else "event"
+
+
+def _usual(m: ModelView) -> float:
+    """Events an hour; 0 where nobody knows."""
+    return 0.0 if m.quiet is None or m.quiet.usual is None else m.quiet.usual.usual
+
+
+def _usually(m: ModelView) -> str:
+    return f" (usually {_usual(m):,.0f} an hour)" if _usual(m) >= 1 else ""
 
 
 def _judged_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
@@ -234,7 +253,7 @@ def fleet_headline(
         more = f" ({rest} more {plural('incident', rest)})" if rest else ""
         text = f"{incidents[0]}{more}"
     if silent is not None and len(tickets) == 1 and not pages:
-        text = f"No page. {words.name(silent.model)}: {silent.sentence}"
+        text = f"No page. {words.name(silent.model)}: {since_when(silent.sentence, silent.since, now)}"
     status = "page" if pages else "ticket" if tickets else "learning" if learning == len(lines) else "ok"
     if not_ready:
         return "blind", f"driftd is not ready: {'; '.join(not_ready)}" + (f". {text}" if pages else "")

@@ -126,15 +126,16 @@ def incident_line(
 ) -> IncidentLine:
     """``looked``: who looks at which incident (driftd.web.acts.looked_at); ``changed``: core.incident.changed_now."""
     found = located(i)
-    cause = i.cause or (ONE_SEGMENT if len(found.segments) == 1 else None)
+    told = found.incident
+    cause = told.cause or (ONE_SEGMENT if len(found.segments) == 1 else None)
     return IncidentLine(
         i.id,
         (i.now or i.severity).value,
         i.ended is None,
         sentence(i, now, changed=changed),
-        i.kind or None,
+        told.kind or None,
         cause,
-        i.detail or None,
+        told.detail or None,
         i.new_version,
         began(i),
         first_told(i),
@@ -143,9 +144,9 @@ def incident_line(
         i.called,
         next((looked[id_] for id_ in (i.id, *i.ids) if id_ in looked), None),
         i.ended,
-        found.incident.models,
-        len({(p.model, p.channel) for p in i.parts if p.channel != JOINT}),
-        unchanged(i, changed),
+        told.models,
+        len({(p.model, p.channel) for p in told.parts if p.channel != JOINT}),
+        unchanged(told, changed),
         i.ids,
         found.segments,
     )
@@ -183,7 +184,9 @@ def _is_about(i: Incident, model: str) -> bool:
 
 
 def part_lines(i: Incident) -> list[PartLine]:
-    return [_part(p) for p in i.strongest]
+    """What the sentence tells first, then the others, the strongest first."""
+    first = located(i).first
+    return [_part(p) for p in (first, *(p for p in i.strongest if p is not first))]
 
 
 def timeline_of(i: Incident) -> list[EntryLine]:
@@ -191,14 +194,15 @@ def timeline_of(i: Incident) -> list[EntryLine]:
 
 
 def example_lines(i: Incident) -> list[ExampleLine]:
-    """In order of time."""
-    parts = sorted(i.parts, key=lambda p: (p.since, p.channel))
+    """In order of time, each event once: one of a segment is one of its whole, too."""
+    parts, first = sorted(i.parts, key=lambda p: (p.since, p.channel)), located(i).first.model
+    known = {(e.topic, e.partition, e.offset): e for e in sorted(i.examples, key=lambda e: (e.model == first, e.model))}
     return [
         ExampleLine(
             e.model, e.topic, e.partition, e.offset, e.time, e.id or None,
             tuple(p.channel for p in parts if p.model == e.model and p.since <= e.time),
         )
-        for e in sorted(i.examples, key=lambda e: (e.time, e.model, e.topic, e.partition, e.offset))
+        for e in sorted(known.values(), key=lambda e: (e.time, e.model, e.topic, e.partition, e.offset))
     ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def todo(i: Incident, snapshot: Snapshot) -> list[str]:
 
 def names_of(i: Incident, snapshot: Snapshot, part: Part | None = None) -> Names:
     """What is filled into them: those of ``part``, else of the strongest."""
-    p = i.first if part is None else part
+    p = located(i).first if part is None else part
     other = p.detail.removeprefix(WITH) if p.cause == Cause.SWAPPED else ""
     channel = "" if p.channel == JOINT else p.channel
     since = began(i) if part is None and i.ended is None else p.since
@@ -49,18 +49,20 @@ def about(snapshot: Snapshot, alert: str, model: str, channel: str, id_: str) ->
 def _while_open(i: Incident, snapshot: Snapshot) -> Iterator[str]:
     if not snapshot.replay:
         yield f"Say that you look at it, so that nobody else does: {branches.ACK}."
-    branch = steps.branch_of(i.kind, i.cause, i.first.channel)
-    where = located(i).segments
+    found = located(i)
+    told, first, where = found.incident, found.first, found.segments
+    branch = steps.branch_of(told.kind, told.cause, first.channel)
     if where:
-        name, beside = clean(where[0].replace("`", ""), 60), "other segments are as usual"
+        name = clean(where[0].replace("`", ""), 60)
+        beside = "other segments are as usual" if found.alone else "others show less of it"
         if len(where) > 1:
             beside = f"and in {len(where) - 1} more"
         yield f"It is in segment `{name}`, {beside}: who sends or fills that part, and what was released there?"
-    m = next((m for m in snapshot.models if m.name == i.first.model), None)
+    m = next((m for m in snapshot.models if m.name == first.model), None)
     help_ = NOBODY if m is None else m.contacts
     if help_.owner:
         yield f"The model's owner is {_plain(help_.owner)}."
-    if help_.upstream and i.first.channel not in OWN_NAMES:
+    if help_.upstream and first.channel not in OWN_NAMES:
         yield f"Its inputs come from {_plain(help_.upstream)}: ask what was released there shortly before `SINCE` UTC."
     if i.new_version is not None:
         yield "Version `VERSION` began to answer about then: roll it back first, then look on."
@@ -70,9 +72,9 @@ def _while_open(i: Incident, snapshot: Snapshot) -> Iterator[str]:
     if help_.runbook:
         yield f"The model's own runbook: {_plain(help_.runbook)}"
     if branch.stays and m is not None and m.judgement is not None and not snapshot.replay:
-        others = len(i.models) - 1
+        others = len(told.models) - 1
         also = f" The same for the other {plural('model', others)}." if others else ""
-        yield f"{steps.new_normal(branch, _command(i.first, m))}{also}"
+        yield f"{steps.new_normal(branch, _command(first, m))}{also}"
 
 
 def _plain(text: str) -> str:

@@ -337,7 +337,7 @@ def test_the_chart_makes_the_rules_that_driftd_makes_of_the_same_configuration(t
         "kafka": {"bootstrap_servers": ["k:9092"], "topics": ["x"], "group_instance_id": "a"},
         "models": [{"name": "fraud", "team": "risk", "owner": "ann"}, {"name": 'a"b\\c-d.e', "team": "crm"}],
         "windows": {"window_seconds": "1h"},
-        "http": {"runbooks": "https://wiki.corp/d/", "listen": "0.0.0.0:1"},
+        "http": {"runbooks": "https://wiki.corp/d/", "external_url": "https://driftd.corp/w/", "listen": "0.0.0.0:1"},
         "rules": {
             "dashboards": "https://grafana.corp",
             "job": "ml/driftd",
@@ -355,7 +355,7 @@ def test_the_chart_makes_the_rules_that_driftd_makes_of_the_same_configuration(t
     assert mounted == {
         **config,
         "kafka": {"bootstrap_servers": ["k:9092"], "topics": ["x"]},
-        "http": {"runbooks": "https://wiki.corp/d/"},
+        "http": {"runbooks": "https://wiki.corp/d/", "external_url": "https://driftd.corp/w/"},
     }
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from driftd.core.act import Act, Deed
+from driftd.core.slice import Slice
 from driftd.engine.desk import Done
 from driftd.metrics.aggregates import ModelCounts
 from driftd.web import HttpServer, Snapshot, Views
@@ -97,6 +98,19 @@ def test_a_hundred_models_fit_too(tab: Tab, address: str, stage: Stage) -> None:
     tab.go(f"{address}{still('/')}")
     assert tab.run(MEASURE)["wider"] == 0
     assert tab.dom.count('role="row"') == 101
+
+
+def test_segments_are_read_on_a_phone_without_moving_sideways(tab: Tab, address: str, stage: Stage) -> None:
+    """Their change stood in a column of one word a line, and how large it is beyond the window."""
+    parts = ("merchant_category=groceries-and-household", "country=DE")
+    names = ("fraud", *(Slice.of_segment("fraud", part).model for part in parts))
+    stage.shown = snapshot(models=[view(judgement(n, ["amount"]), ModelCounts(9)) for n in names], findings=[])
+    tab.look(390)
+    tab.go(f"{address}{still('/model?model=fraud')}")
+    assert tab.run(MEASURE)["wider"] == 0
+    table = "document.querySelector('section[aria-labelledby=segments]')"
+    assert tab.run(f"[...{table}.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length") == 0
+    assert tab.run(f"{table}.querySelector('tbody .what').getBoundingClientRect().width") > 300
 
 
 def test_the_script_filters_while_one_types(tab: Tab, address: str) -> None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from driftd.core.reference import Reference
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.moments import Moments
@@ -39,15 +42,15 @@ class Caused(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What a cause is looked for in. ``extremes``: least and greatest value of stretches that lie wholly in the change;
-    inf and -inf where there is none. ``names``: new categories that came since, with how often, the most frequent first
-    (core.new_names).
+    """What a cause is looked for in. ``extremes`` float64[channels, 2]: least and greatest value of stretches that lie
+    wholly in the change; inf and -inf where there is none. ``names``: new categories that came since, with how often,
+    the most frequent first (core.new_names).
     """
 
     reference: Reference
     learned: NaturalLearned
     seen: Seen
-    extremes: tuple[float, float]
+    extremes: NDArray[np.float64]
     names: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -58,4 +61,4 @@ class Look:
 
     @property
     def now(self) -> Moments:
-        return Moments.of(self.reference, self.learned, self.seen.since)
+        return Moments.of(self.reference, self.learned, self.seen.since, self.extremes)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Role
+from driftd.core.fault_counters import LOG_UNIT
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
 from driftd.core.text import plural
@@ -88,6 +89,11 @@ FACTORS: Final = (*(10.0**k for k in range(1, 10)), 24.0, 60.0, 3600.0, 86400.0)
 ROUND: Final = 0.15
 """How far ln of a factor may lie from that of a known one, beside two standard errors. Chosen: the hour moves sizes by
 as much."""
+NARROW: Final = 1.5
+"""Deviations that the least and the greatest number are apart at least. Derived: of 20 normal values they are nearer
+once in 10,000 times."""
+COARSE: Final = 8 * LOG_UNIT
+"""Deviation of logarithms from which on they tell a channel. Derived: each is rounded to LOG_UNIT."""
 DAY_HOURS: Final = 24
 """Derived."""
 HOUR: Final = 3600.0
@@ -163,9 +169,25 @@ def of_factor(look: Look, channel: int) -> list[Caused]:
         known = np.isfinite(now.deviation[channel])  # else it is too small to be told
         alike = float(_ratio(now.deviation[channel], np.exp(moved) * then.deviation[channel], n, m)) if known else 0.0
     near = [k for k in FACTORS if abs(abs(moved) - np.log(k)) <= ROUND + 2 * error]
-    if len(near) != 1 or not max(alike, _zeros(now, channel, then, channel)) <= 1:
+    if (
+        len(near) != 1
+        or _narrow(look, channel, then, moved)
+        or not max(alike, _zeros(now, channel, then, channel)) <= 1
+    ):
         return []
     return [Caused(Cause.UNIT, f"{'x' if moved > 0 else '/'} {near[0]:,.10g}")]
+
+
+def _narrow(look: Look, channel: int, then: Moments, moved: float) -> bool:
+    """Whether the least and the greatest number are nearer to each other than a factor leaves them. A few values from
+    before the change, far away, make a deviation as wide as it would; these two are of after it alone.
+    """
+    least, most = look.extremes[channel]
+    if not least <= most:
+        return False
+    if np.isfinite(then.log_deviation[channel]):
+        return bool(least * most > 0 and abs(np.log(most / least)) < NARROW * then.log_deviation[channel])
+    return bool(most - least < NARROW * np.exp(moved) * then.deviation[channel])
 
 
 def _ratio(seen: float, expected: float | Floats, n: float, m: float) -> Floats:
@@ -185,7 +207,7 @@ def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool, late: floa
     both tell, NaN where that is too little. ``sizes``: both have one sign, so their logarithms say it. A share of the
     numbers, ``late`` at most, may be of ``i`` in ``b``: as many as explain mean and deviation together.
     """
-    sizes = bool(sizes and np.isfinite(a.log[i]) and np.isfinite(b.log[j]))
+    sizes = bool(sizes and a.log_deviation[i] >= COARSE and b.log_deviation[j] >= COARSE)  # NaN: not told
     mean, level = (a.log[i], b.log) if sizes else (a.mean[i], b.mean)
     deviation, usual = (a.log_deviation[i], b.log_deviation[j]) if sizes else (a.deviation[i], b.deviation[j])
     tolerance, apart = usual * (NEAR + 3 * np.sqrt(1 / a.n[i] + 1 / b.n[j])), level[i] - level[j]
@@ -293,7 +315,7 @@ def _clipped(look: Look, channel: int) -> str:
     low, high = (0 if cut is None else cut.at + 1 for cut in (below, above))
     if not repeats or not _rest(counts, usual, low, high):
         return ""
-    mean, (least, most) = float(look.now.mean[channel]), look.extremes
+    mean, (least, most) = float(look.now.mean[channel]), look.extremes[channel]
     span, parts = most - least, []
     slack = 3 * min(float(reference.scale[channel]), span) / np.sqrt(n)
     if below is not None and _holds(reference, channel, below.at, least):

@@ -23,6 +23,9 @@ SATURATED: Final = 0.6
 """Part of MOMENT_CLIP that a mean, or one with three deviations, may reach. Chosen: beyond, clipped values decide."""
 FINE: Final = 5.0
 """Least deviation, in what a sum of squares can tell. Derived: rounding then adds 2 % to it."""
+BESIDE: Final = 0.5
+"""Most that the least and the greatest value may be apart, as a part of how far the mean is away. Chosen: beyond, one
+may be of before the change, or they are of a tail."""
 NEGLIGIBLE: Final = 0.2
 """Most that the offset of logarithms may be, as a part of the typical size. Chosen: it moves the mean of the logarithms
 by less than .2."""
@@ -69,8 +72,12 @@ class Moments:
         return Moments(*(np.where(few, getattr(other, one.name), getattr(self, one.name)) for one in fields(Moments)))
 
     @classmethod
-    def of(cls, reference: Reference, learned: NaturalLearned, counters: Counts) -> Self:
-        """``counters`` int64[channels, FEATURES + width]."""
+    def of(
+        cls, reference: Reference, learned: NaturalLearned, counters: Counts, extremes: Floats | None = None
+    ) -> Self:
+        """``counters`` int64[channels, FEATURES + width]. Where clipped values decide, mean and deviation are those
+        that the least and the greatest value have between them, if these lie on one side of what is clipped.
+        """
         c = counters.astype(np.float64)
         n, some = c[:, f.LIVE], np.maximum(c[:, f.NONZERO], 1)
         z = c[:, f.MEAN] * MOMENT_UNIT / np.maximum(n, 1)
@@ -78,18 +85,31 @@ class Moments:
         known = reference.numeric & (n >= LEAST)
         inside = known & (np.abs(z) + 3 * within < SATURATED * MOMENT_CLIP)
         fine = inside & (within > FINE * np.sqrt(MOMENT_UNIT))
+        mean = np.where(inside, reference.center + reference.scale * z, np.nan)
+        spread = np.where(fine, reference.scale * within, np.nan)
+        if extremes is not None:
+            low, high = np.where(np.isfinite(extremes), extremes, np.nan).T
+            beyond = known & ~inside & (low < high) & (high - low < BESIDE * np.abs(z) * reference.scale)
+            mean = np.where(beyond, (low + high) / 2, mean)
+            spread = np.where(beyond, (high - low) / _apart(n), spread)
         log = c[:, f.LOGS] * LOG_UNIT / some
         deviation = np.sqrt(np.maximum(c[:, f.LOG_SQUARES] * LOG_UNIT / some - log**2, 0.0))
         log, deviation, sized = _plain(log, deviation, learned.limits.offset)
         sized &= known & (c[:, f.NONZERO] >= LEAST)
         return cls(
             n,
-            np.where(inside, reference.center + reference.scale * z, np.nan),
-            np.where(fine, reference.scale * within, np.nan),
+            mean,
+            spread,
             np.where(sized, log, np.nan),
             np.where(sized, deviation, np.nan),
             np.where(known, 1 - c[:, f.NONZERO] / np.maximum(n, 1), np.nan),
         )
+
+
+def _apart(n: Floats) -> Floats:
+    """How many deviations the least and the greatest of ``n`` normal numbers are apart (Gumbel): 3.9 of 20."""
+    a = np.sqrt(2 * np.log(np.maximum(n, 2)))
+    return np.asarray(2 * (a - (np.log(a**2 / 2) + np.log(4 * np.pi)) / (2 * a) + np.euler_gamma / a))
 
 
 def _plain(log: Floats, deviation: Floats, offset: Floats) -> tuple[Floats, Floats, Bools]:

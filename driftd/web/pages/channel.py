@@ -20,7 +20,7 @@ from driftd.web import words
 from driftd.web.acts import act_lines
 from driftd.web.chart import bullet, pair, pixels
 from driftd.web.episodes import episodes
-from driftd.web.facts import ChannelLine, channel_line, silence_in_words
+from driftd.web.facts import ChannelLine, channel_line, silence_in_words, silence_status
 from driftd.web.format import large, number, share, times, with_unit
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
@@ -82,6 +82,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         line=line,
         beside=usual_and_now(m, row, line.kind, line.usual, since, snapshot.now, line.unit or ""),
         silent=silence_in_words(m, snapshot.now),
+        silence_status=silence_status(m),
         part=Slice(m.name).part,
         reference=reference,
         stretch=stretch,

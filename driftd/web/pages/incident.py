@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from driftd.core.channel import JOINT
 from driftd.core.incident import Incident
+from driftd.core.located import located
 from driftd.monitor import hints
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named as kind_in_words
@@ -72,7 +73,7 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "line": line,
         "hint": hints.of_incident(i),
-        "alert": alert_of(i.first),
+        "alert": alert_of(located(i).first),
         "parts": [_row(p) for p in parts[:MOST_PARTS]],
         "more_parts": max(len(parts) - MOST_PARTS, 0),
         "calmed": sum(not p.open for p in parts),
@@ -100,10 +101,10 @@ def _row(p: PartLine) -> Row:
 
 
 def _examples(i: Incident) -> list[tuple[str, list[ExampleLine]]]:
-    """Those of the model of the strongest part, in order of time, under what had changed by then."""
-    groups: dict[tuple[str, ...], list[ExampleLine]] = {}
+    """Those of the model of the part that is told first, in order of time, under what had changed by then."""
+    groups, model = dict[tuple[str, ...], list[ExampleLine]](), located(i).first.model
     for line in example_lines(i):
-        if line.model == i.first.model:
+        if line.model == model:
             groups.setdefault(line.changed, []).append(line)
     return [(_by_then(changed), lines) for changed, lines in groups.items()]
 
@@ -118,7 +119,7 @@ def _charts(i: Incident, snapshot: Snapshot) -> tuple[list[Markup], str]:
     """The strongest channel over time: from before the change to now, or to as long after its end; and what its numbers
     were before and since, where its sentence does not say so.
     """
-    part = i.first
+    part = located(i).first
     m = next((m for m in snapshot.models if m.name == part.model), None)
     found = None if m is None else channel_line(m, part.channel, snapshot)
     if m is None or found is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from driftd.core.incident import Incident
+from driftd.core.located import located
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named
@@ -29,7 +30,7 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         past=lines_of(past[:MOST_PAST], snapshot),
         more=max(len(past) - MOST_PAST, 0),
         most=MOST_ENDED,
-        kinds=sorted({i.kind for i in snapshot.incidents} - {""}),
+        kinds=sorted({located(i).incident.kind for i in snapshot.incidents} - {""}),
         named=named,
         filtered=any(request.get(name) for name in ("q", "status", "kind")),
     )
@@ -39,7 +40,7 @@ def chosen(incidents: Sequence[Incident], request: Request) -> list[Incident]:
     """What the address asks for: q, status, kind."""
     q, status, kind = request.get("q").casefold(), request.get("status"), request.get("kind")
     found = (i for i in incidents if not q or any(q in word.casefold() for word in _words(i)))
-    return in_order(i for i in found if status in {"", *statuses(i)} and kind in {"", i.kind})
+    return in_order(i for i in found if status in {"", *statuses(i)} and kind in {"", located(i).incident.kind})
 
 
 def _words(i: Incident) -> Iterator[str]:

@@ -22,7 +22,7 @@ from driftd.web.cost import cost_of, money
 from driftd.web.episodes import Episode, episodes
 from driftd.web.estimated import estimated_of
 from driftd.web.experiments import experiments_of
-from driftd.web.facts import ChannelLine, channel_lines, silence_in_words
+from driftd.web.facts import ChannelLine, channel_lines, silence_in_words, silence_status, silent_seconds
 from driftd.web.format import number, times
 from driftd.web.incidents import open_lines
 from driftd.web.labels import label_line
@@ -64,6 +64,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         advice=list(advice(m, len([c for c in channels if c.status in {"page", "ticket"}]))),
         latency=_latency(m),
         silent=silence_in_words(m, snapshot.now),
+        silence_status=silence_status(m),
         part=Slice(m.name).part,
         whole=Slice(m.name).whole,
         labels=label_line(m, snapshot),
@@ -145,12 +146,15 @@ def _charts(m: ModelView, stretch: Stretch, snapshot: Snapshot) -> Iterator[Time
     )
     # the last one is not over yet: so far it has too few events
     begun = found.times + found.step / 2 > snapshot.reached
-    events = np.where(begun, np.nan, found.events_per_second * per[1])
+    events, times = np.where(begun, np.nan, found.events_per_second * per[1]), found.times
+    if silent_seconds(m) is not None and len(times):  # no panes, no points: nothing came
+        none = np.arange(times[-1] + found.step, min(snapshot.now, stretch.span.end), found.step)
+        events, times = np.append(events, np.zeros(len(none))), np.append(times, none)
     known = events[np.isfinite(events)]
     last = f"{number(float(known[-1]))} {per[0]}" if len(known) else ""
     yield TimeChart(
         "Events", per[0], f"Events {per[0]} of {m.name}; last {last}", stretch.span,
-        [Line(found.times, events, gap=gap)], marks=marks, last=last, from_zero=True, height=100,
+        [Line(times, events, gap=gap)], marks=marks, last=last, from_zero=True, height=100,
     )  # fmt: skip
     for column, name in ((t.LATENCY_P50, "p50"), (t.LATENCY_P99, "p99")):
         values = found.totals[:, column] * 1e3

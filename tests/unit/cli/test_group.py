@@ -176,6 +176,8 @@ def test_each_member_wants_the_login(group: tuple[Member, Member, str, str], tmp
         with pytest.raises(DriftdError, match="user and password required"):
             told("rebaseline", "fraud", "--because", "x", "--url", there)
         told("rebaseline", "fraud", "--because", "x", "--url", there.replace("//", "//anna:p@"))
+        with pytest.raises(DriftdError, match="user and password required: --url http://USER:PASSWORD@HOST:PORT"):
+            told("status", "--url", guarded)
 
 
 @contextmanager

@@ -112,6 +112,39 @@ def test_a_fault_of_one_segment_is_told_with_its_name() -> None:
     assert said(ONE, incidents(amount(1100, TICKET))) == [text]  # a tenth of the whole is out of range: the same fault
 
 
+def diluted(at: float, of: Slice = Slice("fraud"), channel: str = "amount") -> Finding:  # noqa: B008
+    """What a part's change is in more traffic: a page of its own, of another kind."""
+    shown = finding(channel, BEGIN + at, PAGE, since=BEGIN, kind="range", value=0.14, usual=0.0)
+    return replace(shown, slice=of)
+
+
+def test_a_fault_of_one_segment_stays_told_with_its_name_when_the_whole_pages_for_it_later() -> None:
+    """country=DE   300 |##### 100 times larger
+    whole              500 |##### 14% out of range
+    device=web            600 |## 50% out of range, as half of it is DE
+    """
+    whole, web = incidents(diluted(500)), incidents(diluted(600, Slice.of_segment("fraud", "device=web")))
+    text = "fraud: amount is 100 times larger (usually 45) in country=DE since 14:20 UTC"
+    assert said(ONE, whole) == [f"{text}; other segments unchanged"]
+    assert said(ONE, whole, web) == [text]
+    (together_,) = together(i for mine in (ONE, whole, web) for i in mine)
+    found = located(together_)
+    assert (found.first.model, found.first.kind, found.segments) == (DE.model, "unit", ("country=DE",))
+    score = incidents(diluted(500), diluted(520, channel="score"))
+    assert said(ONE, score, web) == [text.replace("(usually 45)", "(usually 45) and 1 more channel changed")]
+
+
+def test_a_fault_of_the_whole_is_told_as_that_when_its_segments_were_told_as_soon() -> None:
+    (text,) = said(ONE, incidents(diluted(300)))
+    assert text == "fraud: amount 14% out of range (usually 0%) since 14:20 UTC; 12 other channels unchanged"
+
+
+def test_a_fault_that_lasts_in_the_whole_alone_is_told_of_the_whole() -> None:
+    over = incidents(amount(300, of=DE), amount(900, OK, of=DE))
+    (text,) = said(over, incidents(diluted(500)))
+    assert text.startswith("fraud: amount 14% out of range")
+
+
 def test_a_fault_of_several_segments_is_told_once() -> None:
     (text,) = said(ONE, incidents(amount(360, of=FR)))
     assert text == "fraud: amount is 100 times larger (usually 45) in country=DE and 1 more segment since 14:20 UTC"

@@ -14,7 +14,7 @@ from driftd.core.incident import Incident, changed_now, together
 from driftd.judge.natural.kinds import Kind
 from driftd.monitor.alert_texts import texts_of
 from driftd.monitor.incidents import folded
-from driftd.monitor.sentence import MOST, cut, sentence
+from driftd.monitor.sentence import MOST, began, cut, first_told, sentence
 from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
 
 BEGIN = 1_796_048_400.0  # Mon 30 Nov 2026, 14:20 UTC
@@ -37,6 +37,8 @@ KNOWN: Sequence[tuple[str, str, float, float, str]] = [
     ("unit", "amount", 4500.0, 45.0, "amount is 100 times larger (usually 45)"),
     ("unit", "amount", 62.1, 3.1, "amount is 20 times larger (3.1 → 62.1)"),
     ("unit", "amount", 0.045, 45.0, "amount is 1,000 times smaller (usually 45)"),
+    ("unit", "amount", 45_000.000001, 45.0, "amount is 1,000 times larger (usually 45)"),
+    ("unit", "amount", 48_000.0, 45.0, "amount is over 1,000 times larger (45 → 48,000)"),
     ("range", "income", 0.31, 0.001, "income 31% out of range (usually 0.1%)"),
     ("new_value", "device", 0.012, 0.0, "device 1.2% new values (usually 0%)"),
     ("renamed", "country", 0.061, 0.0, "country is renamed, 6.1% new values for known ones (usually 0%)"),
@@ -127,6 +129,15 @@ def test_what_comes_and_goes_says_how_often_and_since_when() -> None:
     )
 
 
+def test_a_version_that_began_then_is_named_before_what_is_unchanged() -> None:
+    told = [one("level", 0.4511, 0.2992, name) for name in ("score", "prediction")]
+    new = [replace(f, new_version="8") for f in told]
+    assert said(*new) == (
+        "fraud: prediction is 51% larger (mean 0.2992 → 0.4511) and 1 more channel changed since 14:20 UTC; "
+        "new version 8"
+    )
+
+
 def test_a_version_that_began_then_is_named() -> None:
     told = said(replace(one("missing", 1.0, 0.0), new_version="v" * 30))
     assert (
@@ -209,6 +220,23 @@ def test_several_models() -> None:
     assert sentence(sizes, NOW) == (
         "4 models: amount 99% missing in m0 and 1 more, amount 98% missing in m1; 1 more model since 14:20 UTC"
     )
+
+
+def test_of_several_models_with_changes_of_their_own_none_is_lost_and_the_first_start_is_told() -> None:
+    def of(model: str, since: float, told: float) -> tuple[Incident, ...]:
+        one = finding(f"{model}_feature", BEGIN + told, PAGE, since=BEGIN + since, kind="range", value=1.0, model=model)
+        return folded((), [one], 9)
+
+    long = [f"{k}-recommendations-of-the-shop" for k in "abc"]
+    for names in (["a", "b", "c"], long):
+        (whole,) = together(i for k, name in enumerate(names) for i in of(name, 120.0 - 60 * k, 300.0 + k))
+        text = sentence(whole, NOW)
+        assert text.startswith("3 models: ")
+        assert text.endswith(
+            "; 1 more model since 14:20 UTC" if names is not long else "; 2 more models since 14:20 UTC"
+        )
+        assert len(text) <= MOST
+        assert (began(whole), first_told(whole)) == (BEGIN, BEGIN + 300)
 
 
 def test_what_another_model_has_takes_no_number_from_a_pipeline_and_the_pipeline_stays_told() -> None:

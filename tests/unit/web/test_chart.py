@@ -105,6 +105,19 @@ def test_a_mark_outside_is_not_drawn() -> None:
     assert "before" not in chart([1, 2], marks=[Mark(TUESDAY - 9000, "before")])
 
 
+def test_words_of_marks_that_are_near_each_other_stand_below_each_other() -> None:
+    """A version that began two minutes after the change had its name on that of the change."""
+    marks = [
+        Mark(TUESDAY - 60, "version 8"),
+        Mark(TUESDAY - 65, "change 23:58", "cp"),
+        Mark(TUESDAY - 3500, "version 7"),
+    ]
+    svg = chart([1, 2], marks=marks)
+    places = {m[2]: float(m[1]) for m in re.finditer(r'<text[^>]* y="([\d.]+)"[^>]*>([^<]*)</text>', svg)}
+    assert places["change 23:58"] - places["version 8"] >= 12
+    assert places["version 7"] == places["version 8"]
+
+
 def test_a_histogram_shows_both_on_the_same_bars() -> None:
     before, after = np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6])
     h = Histogram("EUR", "said", before, after, edges=np.array([0.0, 10, 20, 30]), apart=[("missing", 0.0, 0.25)],

@@ -9,9 +9,12 @@ from driftd.web import Snapshot
 from tests.stage.judgement import judgement, scores
 from tests.stage.snapshot import NOW, snapshot, view
 from tests.unit.web.test_api import body
-from tests.unit.web.test_site import said
+from tests.unit.web.test_site import said, shown
 
 SAYS = "no event for 13 min, where 300 an hour are usual; the last is of 05:47"
+"""Beside what else is said of the model, or of a channel of it."""
+LINE = "no events (usually 300 an hour)"
+"""In the place of what is worst on it; since its last event, 05:47."""
 
 
 def calm(seconds: float, *, drifted: bool = False) -> Snapshot:
@@ -28,17 +31,41 @@ def test_a_silent_model_is_never_ok(seconds: float, status: str) -> None:
     channel = body("/api/v1/channel?model=m&channel=x", given)
     assert (fleet["status"], fleet["models"][0]["status"], model["model"]["status"]) == (status,) * 3
     assert fleet["models"][0]["events_per_second"] is None
-    for text in (
-        said("/", given), said("/model?model=m", given), said("/channel?model=m&channel=x", given).lower(),
-        fleet["sentence"], model["model"]["sentence"], channel["silence"], "\n".join(status_lines(fleet)),
-        "\n".join(model_lines(model)), "\n".join(channel_lines(channel)),
+    assert (model["model"]["sentence"], model["model"]["since"]) == (LINE, NOW - 840)
+    assert f"m: {LINE} since 05:47" in fleet["sentence"]
+    pages = said("/", given), said("/model?model=m", given), said("/channel?model=m&channel=x", given).lower()
+    asked = "\n".join(status_lines(fleet)), "\n".join(model_lines(model)), "\n".join(channel_lines(channel))
+    for text, wanted in (
+        (pages[0], LINE), (pages[1], f"m: {LINE} since 05:47 UTC"), (pages[1][1:], says[1:]), (pages[2], says),
+        (asked[0], f"m: {LINE} since 05:47 (14 min)"), (asked[1], f"m: {LINE} since 05:47"), (asked[2], says),
+        (channel["silence"], says),
     ):  # fmt: skip
         text = text.replace("\u00a0", " ")  # noqa: PLW2901
-        assert says in text
+        assert wanted in text
         assert "othing has changed" not in text
         assert not text.startswith(("OK", "✓"))
     assert "✓ OK" not in said("/", given)
     assert "✓ OK" not in said("/channel?model=m&channel=x", given)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "alert", "other"),
+    [(800.0, "DriftdModelSilent", "DriftdNoData"), (1000.0, "DriftdNoData", "DriftdModelSilent")],
+)
+def test_a_silent_models_pages_lead_to_the_alert_that_fires_and_are_as_loud(
+    seconds: float, alert: str, other: str
+) -> None:
+    for path in ("/model?model=m", "/channel?model=m&channel=x"):
+        page = shown(path, calm(seconds))
+        assert f"{alert}.md" in page
+        assert f"{other}.md" not in page
+        assert ('class="banner"' in page) == (alert == "DriftdNoData")
+
+
+def test_the_traffic_of_a_silent_model_falls_to_nothing_on_its_chart() -> None:
+    """It ended with the last minute that had events, and looked as if they still came."""
+    assert "; last 0 a minute" in shown("/model?model=m&range=1h", calm(1000.0))
+    assert "; last 0 a minute" not in shown("/model?model=m&range=1h", calm(500.0))
 
 
 def test_a_silence_that_is_natural_is_not_told() -> None:

@@ -13,7 +13,8 @@ from driftd.core.channel import JOINT, Role
 from driftd.core.contacts import Contacts
 from driftd.core.errors import ActRefused
 from driftd.core.finding import CHANGE, Severity, Status
-from driftd.core.incident import PIPELINE, Incident
+from driftd.core.incident import PIPELINE, Example, Incident, together
+from driftd.core.slice import Slice
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import Kind
 from driftd.monitor import steps
@@ -71,6 +72,36 @@ def test_what_the_owners_say_is_a_step_each_in_their_own_words() -> None:
     errors = incident("errors", "errors", channel="error")
     served = replace(given(errors), models=[replace(m, contacts=HELP) for m in plain.models])
     assert not [s for s in body(f"/api/v1/incident?id={errors.id}", served)["steps"] if "inputs come from" in s]
+
+
+def test_page_api_and_steps_are_about_the_segment_that_the_sentence_names() -> None:
+    """Of a fault in a segment the whole has a page of its own later: another kind, and the segment's events again."""
+    de = Slice.of_segment("m", "country=DE").model
+    at: dict[str, Any] = {"detector": CHANGE, "severity": Severity.PAGE, "since": BEGAN}
+    cents = finding(de, "amount", kind="unit", cause="unit", detail="x 100", value=4500.0, reference_value=45.0,
+                    window_end=END - 200, **at)  # fmt: skip
+    shown = finding(  # as first of its model as may be: it has a cause, too
+        "m", "amount", kind="range", cause="clipped", detail="above 9", value=0.14, reference_value=0.0, window_end=END,
+        **at,
+    )  # fmt: skip
+    one, two = (
+        replace(folded((), [f], 6)[0], examples=(Example(f.model, "events", 0, 7, BEGAN - 60, "x"),))
+        for f in (cents, shown)
+    )
+    (i,) = together((one, two))
+    segment = ModelView(de, judgement(de, ["amount", "fee"]), renews=True)
+    shot = given(i)
+    whole = body(f"/api/v1/incident?id={i.id}", replace(shot, models=[*shot.models, segment]))
+    line = whole["incident"]
+    assert line["sentence"].startswith("m: amount is 100 times larger (usually 45) in country=DE since")
+    assert (line["kind"], line["cause"], line["detail"]) == ("unit", "unit", "x 100")
+    assert (line["models"], line["channels"], line["unchanged"]) == (["m"], 1, 5)
+    assert [p["model"] for p in whole["parts"]] == [de, "m"]
+    assert [(e["model"], e["offset"]) for e in whole["examples"]] == [(de, 7)]
+    (renew,) = [s for s in whole["steps"] if "driftd rebaseline" in s]
+    assert f"driftd rebaseline {de} amount" in renew
+    assert "other model" not in renew
+    assert any("segment `country=DE`, other segments are as usual" in s for s in whole["steps"])
 
 
 def test_the_steps_are_those_of_the_cause_with_its_names_and_times() -> None:

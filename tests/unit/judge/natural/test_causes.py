@@ -14,7 +14,7 @@ from driftd.judge.natural.cause_numbers import _ramp
 from driftd.judge.natural.causes import cause_of
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.seen import Seen
-from tests.unit.judge.natural.stage import HOUR, Columns, Stage, traffic
+from tests.unit.judge.natural.stage import HOUR, NAMES, Columns, Stage, traffic
 
 Floats = NDArray[np.float64]
 SWAP, CLIP = Cause.SWAPPED, Cause.CLIPPED
@@ -50,8 +50,11 @@ def said(
     channel: str = "amount",
     stage: Stage | None = None,
     natural: Callable[[Columns], None] = lambda _: None,
+    late: float = 0.0,
 ) -> Caused | None:
-    """Of the two hours after a change, beside the two before it; ``natural`` is in both."""
+    """Of the two hours after a change, beside the two before it; ``natural`` is in both. ``late``: the share of them
+    that is from before it, since a start is an estimate.
+    """
     stage = week() if stage is None else stage
     noon = stage.begin + 12 * HOUR
     then = traffic(np.random.default_rng(2), noon - 2 * HOUR, noon)
@@ -64,7 +67,10 @@ def said(
     spans = (noon - 2 * HOUR, noon), (noon, noon + 2 * HOUR)
     parts = np.array([[*spans[1], float(len(now["time"]))]])
     seen = Seen(counters(then, stage), since, *spans, usual, parts, np.zeros((0, len(since))))
-    extremes = (np.inf, -np.inf) if now[channel].dtype == object else (now[channel].min(), now[channel].max())
+    extremes = np.tile([np.inf, -np.inf], (len(since), 1))
+    for name in (n for n in now if n in NAMES and now[n].dtype != object):
+        whole = now[name][int(late * len(now[name])) + 1 :]
+        extremes[stage.channel(name)] = whole.min(), whole.max()
     return cause_of(Look(stage.reference, stage.learned, seen, extremes), Named(kind), row)
 
 
@@ -73,6 +79,23 @@ def of_amount(change: Callable[[Floats], Floats]) -> Callable[[Columns], None]:
         columns["amount"] = change(columns["amount"])
 
     return put
+
+
+def fridge(columns: Columns, _: object = None) -> None:
+    """Degrees C that hardly vary: in degrees F they are 25 deviations away, and about ten times as many."""
+    columns["age"] = 4 + 1.2 * np.random.default_rng(5).normal(size=columns["time"].size)
+
+
+def city(columns: Columns, _: object = None) -> None:
+    """Latitudes and longitudes of one town, hundreds of deviations from each other."""
+    some = np.random.default_rng(5)
+    columns["age"] = 52.5 + 0.06 * some.normal(size=columns["time"].size)
+    columns["temp"] = 13.4 + 0.1 * some.normal(size=columns["time"].size)
+
+
+@cache
+def week_of(natural: Callable[[Columns, object], None]) -> Stage:
+    return Stage.of(np.random.default_rng(1), 7.0, change=natural)
 
 
 def swap(columns: Columns) -> None:
@@ -114,6 +137,45 @@ def test_a_rule_holds_for_its_cause_and_not_for_what_looks_like_it(
     change: Callable[[Columns], None], cause: Caused | None
 ) -> None:
     assert said(change) == cause
+
+
+@pytest.mark.parametrize("late", [0.0, 0.01, 0.02, 0.04, 0.08])
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        pytest.param(lambda x: 1.8 * x + 32, Caused(Cause.UNIT, "C to F"), id="C to F"),
+        pytest.param(lambda x: 0.5 * x + 38, None, id="as far away, and no unit"),
+    ],
+)
+def test_degrees_of_a_fridge_are_no_factor_of_ten_however_their_start_was_estimated(
+    change: Callable[[Floats], Floats], cause: Caused | None, late: float
+) -> None:
+    """A few degrees C among them are ten times smaller, and spread the others as if all had been multiplied."""
+
+    def hot(columns: Columns) -> None:
+        x = columns["age"]
+        columns["age"] = np.where(np.arange(x.size) >= late * x.size, change(x), x)
+
+    assert said(hot, channel="age", stage=week_of(fridge), natural=fridge, late=late) == cause
+
+
+def test_a_fridge_in_tenths_of_degrees_is_a_factor_of_ten() -> None:
+    def tenths(columns: Columns) -> None:
+        columns["age"] = 10 * columns["age"]
+
+    assert said(tenths, channel="age", stage=week_of(fridge), natural=fridge) == Caused(Cause.UNIT, "x 10")
+
+
+@pytest.mark.parametrize("late", [0.0, 0.04])
+@pytest.mark.parametrize(("channel", "other"), [("age", "temp"), ("temp", "age")])
+def test_latitude_and_longitude_of_a_town_have_swapped(late: float, channel: str, other: str) -> None:
+    def swapped(columns: Columns) -> None:
+        n = columns["time"].size
+        since, (a, b) = np.arange(n) >= late * n, (columns["age"], columns["temp"])
+        columns["age"], columns["temp"] = np.where(since, b, a), np.where(since, a, b)
+
+    found = said(swapped, channel=channel, stage=week_of(city), natural=city, late=late)
+    assert found == Caused(SWAP, f"with {other}")
 
 
 @pytest.mark.parametrize(
