@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from driftd.generate import rows_driftd, rows_model, rows_models, rows_segments
+from driftd.generate import rows_driftd, rows_model, rows_models, rows_segments, rows_service
 from driftd.generate.grafana import CHANNEL, DAEMON, FLEET, MODEL, RUNBOOKS, SOURCE, Json, Row, placed
 
 TAG: Final = "driftd"
@@ -39,12 +39,12 @@ def _fleet() -> Iterator[Row]:
 def _model() -> Iterator[Row]:
     """Folded: what has data only where it was configured, or events say it."""
     yield Row("Model $model", rows_model.model())
-    yield Row("Service of $model", rows_model.service())
-    yield Row("Latency and cost of $model", rows_model.latency_and_cost(), folded=True)
-    yield Row("How right $model is", rows_model.performance(), folded=True)
-    yield Row("Labels of $model that come later", rows_model.later_labels(), folded=True)
+    yield Row("Service of $model", rows_service.service())
+    yield Row("Latency and cost of $model", rows_service.latency_and_cost(), folded=True)
+    yield Row("How right $model is", rows_service.performance(), folded=True)
+    yield Row("Labels of $model that come later", rows_service.later_labels(), folded=True)
     yield Row("Segments of $model", rows_segments.segments(), folded=True)
-    yield Row("Experiments of $model", rows_model.experiments(), folded=True)
+    yield Row("Experiments of $model", rows_service.experiments(), folded=True)
 
 
 def _channel() -> Iterator[Row]:

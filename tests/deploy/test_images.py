@@ -110,7 +110,7 @@ def test_rules_of_the_compose_file_link_into_it(tmp_path: Path) -> None:
     texts = "".join(path.read_text() for path in tmp_path.iterdir())
     assert "example.com" not in texts
     assert "http://localhost:8080/runbooks/DriftdDown.md" in texts
-    assert "http://localhost:3000/d/driftd/" in texts
+    assert "http://localhost:3000/d/driftd-model?" in texts
     assert "rules:/etc/prometheus/rules:ro" in SERVICES["prometheus"]["volumes"]
 
 
