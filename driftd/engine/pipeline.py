@@ -91,10 +91,11 @@ class Pipeline:
     def begin(
         self, state: State, references: Mapping[str, Reference], ours: Callable[[str], bool] = lambda _: True
     ) -> None:
-        """Before the first record: the configured models are there, and those with a reference have it; of all that are
-        ``ours``.
+        """Before the first record: the configured models and those of experiments are there, and those with a reference
+        have it; of all that are ``ours``. What an experiment says must not be missing: who rolls out asks for it.
         """
-        for name in filter(ours, self.monitor.configured):
+        tried = self.monitor.experiments if self.monitor.default.discover else ()
+        for name in filter(ours, dict.fromkeys((*self.monitor.configured, *tried))):
             state.models.setdefault(Slice(name), ModelState(Slice(name)))
         for name, reference in references.items():
             if not ours(name):

@@ -78,6 +78,9 @@ _REASONS: Final[Mapping[str, str]] = {
     "safety": "content_filter",
 }
 """Providers' own words for why an answer ended, in small letters."""
+_WORST: Final = ("error", "content_filter", "length", "tool_call", "stop")
+_UNKNOWN: Final = _WORST.index("stop") - 0.5
+"""Where among these a word stands that is none of them."""
 _READ: Final = frozenset(name for table in (_ALIASES, _FEATURES, _TOKENS) for names in table.values() for name in names)
 _EPOCH_2000, _EPOCH_2200 = 946_684_800 * 10**9, 7_258_118_400 * 10**9
 _UNREADABLE: Final = (Refused, DecodeError, *UNFORESEEN)
@@ -166,22 +169,38 @@ def _event(call: _Call) -> bytes:
     given = {name: _first(call.attributes, names) for name, names in _ALIASES.items()}
     asked = given["asked"] or given["answered"]
     names = [str(part) for part in (call.service, asked) if part]
-    reasons = given["reasons"]
-    reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
+    lasted = (call.end - call.start) / 1e9 if call.end >= call.start else None
     features = {name: _first(call.attributes, aliases) for name, aliases in _FEATURES.items()}
     tokens = {name: _first(call.attributes, aliases) for name, aliases in _TOKENS.items()}
+    features["tokens_per_second"] = _speed(lasted, features["time_to_first_chunk"], tokens["tokens_out"])
     event: dict[str, Any] = {
         "model": "/".join(names),
         "version": given["answered"],
         "id": given["id"] or call.id,
         "time": call.start / 1e9,
-        "latency_seconds": (call.end - call.start) / 1e9 if call.end >= call.start else None,
+        "latency_seconds": lasted,
         "features": {name: value for name, value in features.items() if value is not None},
-        "prediction": _REASONS.get(reason.lower(), reason.lower()) if isinstance(reason, str) and reason else None,
+        "prediction": _reason(given["reasons"]),
         "cost": {name: value for name, value in tokens.items() if value is not None} or None,
         "error": True if call.failed or given["failed"] else None,
     }
     return encode({name: value for name, value in event.items() if value is not None})
+
+
+def _reason(given: Any) -> str | None:
+    """Why the answer ended; of several answers to one call the worst reason, and an unknown one before a stop."""
+    found = [r.lower() for r in (given if isinstance(given, list) else [given]) if isinstance(r, str) and r]
+    known = [_REASONS.get(reason, reason) for reason in found]
+    return min(known, key=lambda reason: _WORST.index(reason) if reason in _WORST else _UNKNOWN, default=None)
+
+
+def _speed(lasted: float | None, first: Any, tokens: Any) -> float | None:
+    """Tokens a second behind the first one, of an answer that is streamed; None where nothing says so."""
+    numbers = [x for x in (lasted, first, tokens) if isinstance(x, int | float) and not isinstance(x, bool)]
+    if len(numbers) < 3:
+        return None
+    whole, begun, n = numbers
+    return (n - 1) / (whole - begun) if n > 1 and 0 <= begun < whole else None
 
 
 def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:

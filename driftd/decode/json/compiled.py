@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from msgspec import Meta, Struct, defstruct
 from msgspec.json import Decoder
 
 from driftd.core.event import Kind, Schema
 from driftd.core.values import TRUTHS
-from driftd.decode.fields import FIELDS, Holds
+from driftd.decode.fields import COST_NAMES, FIELDS, Holds
 
 _Value = float | str | bool | None
+
+_Costs: Any = TypedDict("_Costs", dict.fromkeys(sorted(COST_NAMES), float | None), total=False)  # type: ignore[misc]
+"""Names that ``cost`` has beside these are passed over, whatever they hold: a currency, a prompt."""
 
 TYPES: Final[Mapping[Holds, Any]] = {
     Holds.TIME: float | datetime | None,
@@ -24,7 +27,7 @@ TYPES: Final[Mapping[Holds, Any]] = {
     Holds.FLAG: Any,
     Holds.TEXT: float | str | None,
     Holds.NAME: float | str | None,
-    Holds.NUMBERS: dict[str, float | None] | None,
+    Holds.NUMBERS: _Costs | None,
     Holds.STRINGS: dict[str, str | None] | None,
 }
 """What msgspec decodes a field into; model, features and prediction depend on the schema."""

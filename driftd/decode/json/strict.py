@@ -309,7 +309,8 @@ def _decode(
         reason, why = _fault(expected, raw, error, limits, reason, quoted=True)
         if inside := _wrong_member(decoder, raw, expected):
             name, item, wanted = inside
-            where, why = f"{where}.{name}", f"expected {wanted}, got {got(item, limits, quoted=True)}"
+            quoted = expected != "an object of numbers"  # of tokens and money no text is shown: it may be a message's
+            where, why = f"{where}.{name}", f"expected {wanted}, got {got(item, limits, quoted=quoted)}"
         raise Refused(reason, f"{where}: {why}") from None
 
 

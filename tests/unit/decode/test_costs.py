@@ -37,7 +37,7 @@ def test_counting_and_decoding_have_the_same_names() -> None:
 @pytest.mark.parametrize("fast", [True, False])
 def test_what_cost_says_are_columns(fast: bool) -> None:
     values = [
-        m(cost={"tokens_in": 10, "tokens_out": 2.0, "amount": 0.5, "anything": -1}),
+        m(cost={"tokens_in": 10, "tokens_out": 2.0, "amount": 0.5, "anything": -1, "currency": "USD", "more": [1]}),
         m(),
         m(cost={"gen_ai.usage.input_tokens": 7, "tokens_out": None}),
         m(cost={"gen_ai.usage.input_tokens": 7, "tokens_in": 8}),
@@ -61,6 +61,7 @@ def test_what_cost_says_are_columns(fast: bool) -> None:
         ('{"amount": NaN}', RejectReason.NOT_FINITE, "NaN is not JSON; null says missing"),
         ('{"amount": "1"}', RejectReason.WRONG_TYPE, 'cost.amount: expected a number, got "1"'),
         ('{"gen_ai.usage.input_tokens": -1, "tokens_in": 1}', RejectReason.WRONG_TYPE, None),
+        ('{"amount": "all of it, dear"}', RejectReason.WRONG_TYPE, "cost.amount: expected a number, got a string"),
         ("12", RejectReason.WRONG_TYPE, "cost: expected an object of numbers, got 12"),
     ],
 )

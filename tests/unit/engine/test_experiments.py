@@ -259,3 +259,11 @@ def test_a_model_that_learns_anew_goes_on_with_its_experiments() -> None:
     anew = model.afresh()
     assert anew.experiments is model.experiments
     assert (anew.trials, anew.tried) == (model.trials, model.tried)
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_an_experiment_says_not_yet_before_the_first_event_where_its_model_is_judged(mine: bool) -> None:
+    p, state = in_group(), State()
+    p.begin(state, {}, lambda _: mine)
+    assert (M in state.models) is mine
+    assert [c.code for c in said(state).comparisons] == [0, 0]

@@ -219,3 +219,7 @@ def test_answers_of_a_shadow_are_no_traffic_that_an_alert_asks_for() -> None:
     assert f"driftd_variant_shadow_events_total{about}{WORSE.events[1]}" in lines
     assert 'driftd_variant_verdict{model="m",experiment="exp",metric="errors",challenger="b"} -1' in lines
     assert one(shadow)["experiment"]["shadow"]
+    page = asked("/experiment?name=exp", shadow).decode()
+    assert "Nobody gets what a shadow answers: it has no share of the traffic." in page
+    assert "49.6%" not in page
+    assert "49.6%" in asked("/experiment?name=exp", WORSE).decode()

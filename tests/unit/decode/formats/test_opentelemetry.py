@@ -120,3 +120,42 @@ def test_both_encodings_are_recognised() -> None:
         found = recognised([batch([([], value)])])
         assert found is not None
         assert found.mapping == {"format": "opentelemetry"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "first", "wanted"),
+    [
+        (101, 0.5, 100.0),  # it lasts 1.5 s: a hundred after the first in one second
+        (2, 0.5, 1.0),
+        (1, 0.5, None),  # nothing comes after the first
+        (101, None, None),  # not streamed
+        (101, 1.5, None),
+        (101, 2.0, None),
+        (101, -1.0, None),
+        ("many", 0.5, None),
+    ],
+)
+def test_tokens_a_second_are_those_behind_the_first_one(tokens: Any, first: float | None, wanted: float | None) -> None:
+    said: dict[str, Any] = {"gen_ai.usage.output_tokens": tokens}
+    if first is not None:
+        said["gen_ai.response.time_to_first_chunk"] = first
+    decoded = read("opentelemetry", spans({**CHAT, **said}))
+    found = [b.columns["tokens_per_second"][0] for b in decoded.batches if "tokens_per_second" in b.columns]
+    assert found == ([] if wanted is None else [wanted])
+
+
+@pytest.mark.parametrize(
+    ("reasons", "wanted"),
+    [
+        (["stop", "length"], "length"),
+        (["max_tokens", "content_filter", "stop"], "content_filter"),
+        (["stop", "error", "length"], "error"),
+        (["tool_calls", "stop"], "tool_call"),
+        (["stop", "something else"], "something else"),
+        (["stop"], "stop"),
+        ([], None),
+    ],
+)
+def test_of_several_answers_the_one_that_ended_worst_counts(reasons: list[str], wanted: str | None) -> None:
+    one = only(read("opentelemetry", spans({**CHAT, "gen_ai.response.finish_reasons": reasons})))
+    assert one.prediction == (None if wanted is None else [wanted])
