@@ -49,7 +49,7 @@ def _decode_array(code: int, data: memoryview) -> NDArray[Any]:
     if code not in (DENSE, SPARSE):
         raise ValueError(f"extension {code} is none of driftd's")
     head = _header.decode(data)
-    dtype = np.dtype(head.dtype)
+    dtype = _dtype(head.dtype)
     if dtype.kind not in _KINDS or dtype.itemsize * prod(head.shape) > MOST_BYTES:
         raise ValueError(f"an array of {head.dtype} and {prod(head.shape)} elements is none of driftd's")
     values = np.frombuffer(head.values, dtype)
@@ -58,6 +58,13 @@ def _decode_array(code: int, data: memoryview) -> NDArray[Any]:
     out = np.zeros(prod(head.shape), dtype)
     out[np.frombuffer(head.index, "<u4")] = values
     return out.reshape(head.shape)
+
+
+def _dtype(text: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(text)
+    except SyntaxError as e:  # numpy reads some of them as Python
+        raise ValueError(f"an array of {text!r} is none of driftd's") from e
 
 
 def _require_array(kind: type, value: Any) -> Any:

@@ -20,12 +20,28 @@ from driftd.core.finding import Finding, MovedBin, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.exchange.addresses import Addresses
-from driftd.engine.exchange.messages import Address, Bundle, Forget, Given, Message, Plan, Read, decode, encode
+from driftd.engine.exchange.messages import (
+    Address,
+    Bundle,
+    Forget,
+    Given,
+    Labelled,
+    Message,
+    Plan,
+    Read,
+    ToJoin,
+    ToReaders,
+    decode,
+    encode,
+)
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot.coding import decode_checkpoint, encode_checkpoint, encode_reference
 from driftd.engine.state import State
 from driftd.engine.store import FORMAT, MAGIC, CheckpointFile, read_reference
+from driftd.ingest.outcomes.arrived import Arrived
+from driftd.ingest.outcomes.join import Joining
 from driftd.learn.build import Learning, build
 from driftd.sinks.log import finding_json
 from driftd.sources.kafka.tail import Kept
@@ -35,6 +51,8 @@ from tests.fuzz.mutate import packed, unpacked
 from tests.unit.core.make import feed, frozen, pipeline, stream
 from tests.unit.engine.exchange.group import Group, by_key
 from tests.unit.engine.exchange.test_group import BEGIN, faulty, learner
+from tests.unit.engine.exchange.test_to_join import batch as joined
+from tests.unit.engine.exchange.test_to_join import countries
 
 SOURCES: Final = (("t", 0), ("t", 1))
 LATE: Final = BEGIN + 86_400.0
@@ -117,19 +135,28 @@ def _said() -> list[bytes]:
     group = Group.of(learner, by_key(rows, np.arange(len(rows)) % 2), members=2, owners=1)
     group.run(np.random.default_rng(1), most=200)
     address = encode(Address(0, 3, "https://driftd-1.driftd.svc:9477"))
-    forget = encode(Forget("m", 1))
-    every = sorted({address, forget, *(data for log in (*group.panes, group.plans) for data in log)}, key=len)
+    forget, labelled = encode(Forget("m", 1)), encode(Labelled("m", 2))
+    to_join = encode(ToJoin(("t", 0), Slice("m"), 20, Arrived.of(joined(np.random.default_rng(1), 60), countries)))
+    every = sorted(
+        {address, forget, labelled, to_join, *(data for log in (*group.panes, group.plans) for data in log)}, key=len
+    )
     kinds: dict[int, list[bytes]] = {}
     for data in every:
         kinds.setdefault(data[1], []).append(data)
     return [data for some in kinds.values() for data in some[:3]]
 
 
+def joiner() -> Pipeline:
+    p = learner()
+    p.labels, p.most_slices = Joining(3600.0, 1_000), 10
+    return p
+
+
 def messages(_: Path) -> Try:
     """A message is one that can be sent again, or MessageUnreadable; members live through all that are taken."""
     said = [message for data in _said() for message in _unbundled(decode(data))]
     plans_first = [one for one in said if isinstance(one, Plan | Given)]
-    told = [one for one in said if not isinstance(one, Plan | Given | Forget)]
+    told = [one for one in said if not isinstance(one, ToReaders | Forget)]
     ends = [Read((topic, number), 1 << 40, 1 << 40, LATE, idle=False) for topic, number in SOURCES]
 
     def attempt(data: bytes) -> Hashable:
@@ -139,14 +166,14 @@ def messages(_: Path) -> Try:
             return "unreadable"
         again = encode(message)
         assert encode(decode(again)) == again
-        plans, addresses = Plans(learner()), Addresses("http://driftd-0.driftd.svc:9477")
-        owner = Owner(learner(), plans)
+        plans, addresses = Plans(joiner()), Addresses("http://driftd-0.driftd.svc:9477")
+        owner = Owner(joiner(), plans)
         owner.expect(SOURCES)
         reader = Reader(("t", 0), plans.pipeline, plans, epoch=1)
         try:
             given = _unbundled(message)
             for one in (*plans_first, *given, *told, *given, *ends):
-                if isinstance(one, Plan | Given | Forget):
+                if isinstance(one, ToReaders | Forget):
                     plans.learn(one)
                     owner.forget()
                 elif isinstance(one, Address):
@@ -158,6 +185,7 @@ def messages(_: Path) -> Try:
                     pass
             for _outcome in owner.settle():
                 pass
+            owner.waiting.save(owner.owned.state.outcomes.pending)
         except DriftdError as error:
             return type(message).__name__, sign_of(str(error))
         return type(message).__name__

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, Scalar, scalars, versions
 from driftd.core.lists import CLASSES
+from driftd.core.trials import UNIT_RANGE
 from driftd.core.values import as_numbers, category
 from driftd.ingest.outcomes.pending import KEY_BYTES, Key, keys_of
 
@@ -49,14 +50,15 @@ class Predictions:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all columns have one value for each."""
-        arrays = (self.offsets, self.times, self.scores, self.units, self.within, *self.chances.values())
-        lists = (self.keys, self.values, self.ids, self.labels, self.variants)
+        """Whether all columns have one value for each, of their kind."""
         each = None if isinstance(self.versions, str) else self.versions
         return (
-            _are_columns(len(self.keys), self.offsets, self.times, arrays, (*lists, each))
-            and _are_keys(self.keys)
+            _are_rows(self.offsets, self.times, self.keys, (self.values, self.ids, self.labels, self.variants, each))
+            and None not in self.values
+            and all(_is_column(x, len(self), "f") for x in (self.scores, self.units, *self.chances.values()))
+            and _is_column(self.within, len(self), "i")
             and (self.within is None or bool(np.isin(self.within, np.arange(len(self.segments))).all()))
+            and (self.units is None or not ((self.units < 0) | (self.units >= UNIT_RANGE)).any())
         )
 
     def cut(self, begin: int, end: int) -> Self:
@@ -103,13 +105,8 @@ class Labels:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all columns have one value for each."""
-        lists = (self.keys, self.values, self.ids)
-        return (
-            _are_columns(len(self.keys), self.offsets, self.times, (), lists)
-            and _are_keys(self.keys)
-            and None not in self.values
-        )
+        """Whether all columns have one value for each, of their kind."""
+        return _are_rows(self.offsets, self.times, self.keys, (self.values, self.ids)) and None not in self.values
 
     def cut(self, begin: int, end: int) -> Self:
         """Those from the place ``begin`` to before ``end``."""
@@ -139,7 +136,7 @@ class Arrived:
     @property
     def is_whole(self) -> bool:
         parts = [part for part in (self.predictions, self.labels) if part is not None]
-        return self.nameless.ndim == 1 and self.nameless.dtype == np.int64 and all(part.is_whole for part in parts)
+        return _is_column(self.nameless, len(self.nameless), "i") and all(part.is_whole for part in parts)
 
     @property
     def offsets(self) -> NDArray[Any]:
@@ -168,25 +165,20 @@ class Arrived:
         )
 
 
-def _are_keys(keys: Sequence[Key]) -> bool:
-    return set(map(len, keys)) <= {KEY_BYTES}
-
-
-def _are_columns(
-    n: int,
-    offsets: NDArray[Any],
-    times: NDArray[Any],
-    arrays: Sequence[NDArray[Any] | None],
-    lists: Sequence[Sequence[Any] | None],
+def _are_rows(
+    offsets: NDArray[Any], times: NDArray[Any], keys: Sequence[Key], lists: Sequence[Sequence[Any] | None]
 ) -> bool:
-    given = [array for array in arrays if array is not None]
     return (
-        all(array.shape == (n,) and array.dtype.itemsize == 8 for array in (offsets, times, *given))
-        and all(column is None or len(column) == n for column in lists)
-        and offsets.dtype.kind == "i"
-        and times.dtype.kind == "f"
+        _is_column(offsets, len(keys), "i")
+        and _is_column(times, len(keys), "f")
+        and set(map(len, keys)) <= {KEY_BYTES}
+        and all(column is None or len(column) == len(keys) for column in lists)
         and bool(np.isfinite(times).all() and (np.diff(offsets) >= 0).all())
     )
+
+
+def _is_column(x: NDArray[Any] | None, n: int, kind: str) -> bool:
+    return x is None or (x.shape == (n,) and x.dtype.kind == kind and x.dtype.itemsize == 8)
 
 
 def _predictions(batch: EventBatch, members: Members | None, named: bool) -> tuple[Predictions | None, NDArray[Any]]:

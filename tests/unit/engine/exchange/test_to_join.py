@@ -134,6 +134,9 @@ HARMED: dict[str, Callable[[Predictions], dict[str, Any]]] = {
     "a key that is cut": lambda p: {"keys": [*p.keys[:-1], b"short"]},
     "a segment that is not there": lambda _: {"segments": []},
     "chances of another length": lambda _: {"chances": {"cat": np.ones(3)}},
+    "a prediction that is missing": lambda p: {"values": [None, *p.values[1:]]},
+    "places in segments that are no whole numbers": lambda p: {"within": np.zeros(len(p))},
+    "a unit that is no hash": lambda p: {"units": np.full(len(p), -1.0)},
     "scores that are no numbers": lambda p: {"scores": np.ones(len(p), np.bool_)},
 }
 HARMED_LABELS: dict[str, Callable[[Labels], dict[str, Any]]] = {
@@ -158,6 +161,13 @@ def test_columns_that_do_not_fit_are_refused(rng: np.random.Generator, what: str
         bad = replace(good, nameless=np.zeros((2, 2), np.int64))
     with pytest.raises(MessageUnreadable, match="ToJoin"):
         decode(encode(replace(message, arrived=bad)))
+
+
+def test_an_array_of_a_kind_that_numpy_takes_for_python_is_refused(rng: np.random.Generator) -> None:
+    data = encode(ToJoin(SOURCE, Slice("m"), 300, arrived(rng)))
+    assert b"\xa3<f8" in data
+    with pytest.raises(MessageUnreadable, match="is none of driftd's"):
+        decode(data.replace(b"\xa3<f8", b"\xa3(,)", 1))
 
 
 def test_ids_that_nobody_may_see_do_not_travel(rng: np.random.Generator) -> None:
