@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from driftd.core.finding import Finding
 from driftd.core.incident import Incident, changed_now, together
 from driftd.judge.natural.kinds import Kind
-from driftd.monitor.alert_texts import texts_of
+from driftd.monitor.alert_texts import MOST_CHANNELS, texts_of
 from driftd.monitor.incidents import folded
 from driftd.monitor.sentence import MOST, began, cut, first_told, sentence
 from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
@@ -253,6 +253,25 @@ def test_what_another_model_has_takes_no_number_from_a_pipeline_and_the_pipeline
     assert sentence(whole, NOW) == (
         "2 models: 5 of 8 channels changed in nulls (probably the pipeline), a 60% missing in nl since 14:20 UTC"
     )
+
+
+def test_each_ticket_of_an_incident_is_told_with_its_sentence() -> None:
+    """Each channel has an alert of its own; those beside the strongest said "differs from its reference"."""
+
+    def ticket(channel: str, at: float, kind: str = "level") -> Finding:
+        return finding(channel, BEGIN + at, TICKET, since=BEGIN, kind=kind, value=4.0, usual=2.0)
+
+    (i,) = folded((), [ticket("score", 240), ticket("prediction", 250), ticket("age", 260, "mix")], 13)
+    texts = [*texts_of((i,), NOW, "https://driftd.example")]
+    assert [(t.severity, t.feature, t.kind) for t in texts] == [
+        ("ticket", "score", "level"), ("ticket", "prediction", "level"), ("ticket", "age", "mix"),
+    ]  # fmt: skip
+    assert {(t.summary, t.url) for t in texts} == {(sentence(i, NOW), f"https://driftd.example/incident?id={i.id}")}
+    (paged,) = folded((), [one("unit", 4500, 45), ticket("age", 260)], 13)
+    found = [(t.severity, t.feature) for t in texts_of((paged,), NOW, "")]
+    assert found == [("page", "amount"), ("ticket", "age")]
+    (many,) = folded((), [ticket(f"f{k}", 240) for k in range(99)], 120)
+    assert len([*texts_of((many,), NOW, "")]) == MOST_CHANNELS
 
 
 def test_what_other_incidents_of_the_model_hold_open_is_not_unchanged() -> None:
