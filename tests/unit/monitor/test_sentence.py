@@ -222,6 +222,22 @@ def test_several_models() -> None:
     )
 
 
+def test_a_model_in_which_it_is_over_is_not_told_as_one_in_which_it_lasts() -> None:
+    def of(model: str, *, over: bool) -> tuple[Incident, ...]:
+        told = finding("fx_rate", BEGIN + 60, PAGE, since=BEGIN, kind="unit", value=1080.0, usual=1.08, model=model)
+        end = finding("fx_rate", BEGIN + 500, OK, PAGE, model=model)
+        return folded((), [told, *([end] if over else [])], 9)
+
+    (both,) = together([*of("limits", over=False), *of("payouts", over=False)])
+    assert sentence(both, NOW).startswith("limits and payouts: fx_rate is 1,000 times larger")
+    (one_left,) = together([*of("limits", over=True), *of("payouts", over=False)])
+    assert sentence(one_left, NOW) == (
+        "payouts: fx_rate is 1,000 times larger (usually 1.08) since 14:20 UTC; 8 other channels unchanged"
+    )
+    (gone,) = together([*of("limits", over=True), *of("payouts", over=True)])
+    assert sentence(gone, NOW).startswith("limits and payouts: fx_rate was 1,000 times larger")
+
+
 def test_of_several_models_with_changes_of_their_own_none_is_lost_and_the_first_start_is_told() -> None:
     def of(model: str, since: float, told: float) -> tuple[Incident, ...]:
         one = finding(f"{model}_feature", BEGIN + told, PAGE, since=BEGIN + since, kind="range", value=1.0, model=model)
