@@ -80,7 +80,9 @@ class ModelCounts:
 
 @dataclass(frozen=True, slots=True)
 class IncidentText:
-    """An open incident as an alert tells it; ``feature`` is its strongest channel, ``hint`` where to look first."""
+    """An open incident as an alert tells it; ``feature`` is its strongest channel, or one of it that has a ticket,
+    ``hint`` where to look first.
+    """
 
     id: str
     severity: str

@@ -139,7 +139,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge(
             "driftd_incident_info",
             "",
-            "1 while the incident is open: what alerts say of it. One a model for its page, at most five for tickets.",
+            "1 while the incident is open: what alerts say of it. One a model for its page, and one for each channel "
+            "with a ticket, ten at most.",
             ("model", "severity", "incident", "kind", "feature", "summary", "hint", "url"),
         ),
         gauge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 from urllib.parse import quote
 
@@ -17,7 +18,9 @@ from driftd.monitor.sentence import sentence
 DAY: Final = 86_400.0
 """Seconds of a day, UTC."""
 MOST_TICKETS: Final = 5
-"""Tickets of a model that have a text, the newest."""
+"""Incidents of a model whose tickets have a text, the newest."""
+MOST_CHANNELS: Final = 10
+"""Channels of a model that have a ticket with a text: the strongest of the newest incidents."""
 
 
 def called(incidents: Sequence[Incident]) -> Incident | None:
@@ -29,17 +32,28 @@ def called(incidents: Sequence[Incident]) -> Incident | None:
 def texts_of(
     incidents: Sequence[Incident], now: float, external_url: str, whole: Incident | None = None
 ) -> Iterator[IncidentText]:
-    """That of the page that called last, and of the newest tickets. Empty in a model without either. ``whole``: what
-    the page is with those of other models, which have the same cause.
+    """That of the page that called last, and of the newest tickets. Empty in a model without either. Each channel that
+    has a ticket has an alert, and each says the sentence of its incident. ``whole``: what the page is with those of
+    other models, which have the same cause.
     """
     pages = [i for i in incidents if i.now is Severity.PAGE]
-    tickets = [i for i in incidents if i.now is Severity.TICKET]
+    tickets = [i for i in incidents if any(p.now is Severity.TICKET for p in i.parts)]
     changed = changed_now(incidents)
     if pages:
         text = _text(max(pages, key=lambda i: (i.called or 0.0, i.opened)), now, external_url, changed)
         yield text if whole is None else replace(text, **_shared(whole, now // DAY))
-    for i in sorted(tickets, key=lambda i: -i.opened)[:MOST_TICKETS]:
-        yield _text(i, now, external_url, changed)
+    newest = sorted(tickets, key=lambda i: -i.opened)[:MOST_TICKETS]
+    yield from islice((t for i in newest for t in _tickets(i, now, external_url, changed)), MOST_CHANNELS)
+
+
+def _tickets(
+    i: Incident, now: float, external_url: str, changed: Mapping[str, Collection[str]]
+) -> Iterator[IncidentText]:
+    text = _text(i, now, external_url, changed)
+    for p in i.strongest:
+        if p.now is Severity.TICKET:
+            kind = p.kind or "unknown"
+            yield replace(text, severity=Severity.TICKET.value, kind=kind, feature=p.channel)
 
 
 @lru_cache(maxsize=64)

@@ -54,7 +54,7 @@ def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] 
     """
     if not values:
         i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
-    found = located(i)
+    found = located(lasting(i))
     i = found.incident
     text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
     for names, bracket, reach, version in _attempts():
@@ -63,6 +63,16 @@ def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] 
             return text
     text = _composed(plain, now, _NAMES[-1], changed, found, bracket=False, reach=False, version=False)
     return clean(text, MOST)
+
+
+def lasting(i: Incident) -> Incident:
+    """Without the models in which it is over, while it lasts in others."""
+    models = {p.model for p in i.parts if i.ended is None and p.ended is None}
+    if not models or len(models) == len(i.totals):
+        return i
+    parts = tuple(p for p in i.parts if p.model in models)
+    totals, features = (tuple(pair for pair in pairs if pair[0] in models) for pairs in (i.totals, i.features))
+    return replace(i, parts=parts, totals=totals, features=features)
 
 
 def size_in_words(p: Part) -> str:
@@ -264,11 +274,11 @@ def began(i: Incident) -> float:
 
 def _told(i: Incident) -> Sequence[Part]:
     """What the sentence tells of an incident that lasts: the strongest part, or that of each model."""
-    told = located(i).incident
+    told = located(lasting(i)).incident
     common = _common(told)
     if common is None and len(told.models) > 1 and not told.everything:
-        lasting = (p for p in reversed(told.strongest) if p.ended is None)
-        return [*{p.model: p for p in lasting}.values()]
+        parts = (p for p in reversed(told.strongest) if p.ended is None)
+        return [*{p.model: p for p in parts}.values()]
     return (common or told.first,)
 
 

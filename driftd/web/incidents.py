@@ -14,7 +14,7 @@ from driftd.core.located import ONE_SEGMENT, located
 from driftd.core.slice import Slice
 from driftd.core.text import plural
 from driftd.monitor.cause import labelled
-from driftd.monitor.sentence import began, first_began, first_told, sentence, size_in_words
+from driftd.monitor.sentence import began, first_began, first_told, lasting, sentence, size_in_words
 from driftd.monitor.view import Snapshot
 from driftd.web import words
 from driftd.web.acts import looked_at
@@ -146,7 +146,7 @@ def incident_line(
         i.ended,
         told.models,
         len({(p.model, p.channel) for p in told.parts if p.channel != JOINT}),
-        unchanged(told, changed),
+        unchanged(located(lasting(i)).incident, changed),
         i.ids,
         found.segments,
     )

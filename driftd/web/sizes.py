@@ -78,6 +78,7 @@ def size_chart(sizes: Sizes, line: ChannelLine, stretch: Stretch, now: float) ->
         limits.append((1.0, f"a page{of}", "page"))
     at = np.array(sizes.times)
     values = np.array([np.nan if x is None else x / unit for x in sizes.over_ticket], np.float64)
+    values[at + sizes.step_seconds / 2 > now] = np.nan  # not over yet: so far it has too few events
     known = values[np.isfinite(values)]
     last = times(float(known[-1])) if len(known) else ""
     if (open_ := _open_size(line, sizes, unit)) is not None:

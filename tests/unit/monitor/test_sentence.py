@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from driftd.core.finding import Finding
 from driftd.core.incident import Incident, changed_now, together
 from driftd.judge.natural.kinds import Kind
-from driftd.monitor.alert_texts import texts_of
+from driftd.monitor.alert_texts import MOST_CHANNELS, texts_of
 from driftd.monitor.incidents import folded
 from driftd.monitor.sentence import MOST, began, cut, first_told, sentence
 from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
@@ -222,6 +222,22 @@ def test_several_models() -> None:
     )
 
 
+def test_a_model_in_which_it_is_over_is_not_told_as_one_in_which_it_lasts() -> None:
+    def of(model: str, *, over: bool) -> tuple[Incident, ...]:
+        told = finding("fx_rate", BEGIN + 60, PAGE, since=BEGIN, kind="unit", value=1080.0, usual=1.08, model=model)
+        end = finding("fx_rate", BEGIN + 500, OK, PAGE, model=model)
+        return folded((), [told, *([end] if over else [])], 9)
+
+    (both,) = together([*of("limits", over=False), *of("payouts", over=False)])
+    assert sentence(both, NOW).startswith("limits and payouts: fx_rate is 1,000 times larger")
+    (one_left,) = together([*of("limits", over=True), *of("payouts", over=False)])
+    assert sentence(one_left, NOW) == (
+        "payouts: fx_rate is 1,000 times larger (usually 1.08) since 14:20 UTC; 8 other channels unchanged"
+    )
+    (gone,) = together([*of("limits", over=True), *of("payouts", over=True)])
+    assert sentence(gone, NOW).startswith("limits and payouts: fx_rate was 1,000 times larger")
+
+
 def test_of_several_models_with_changes_of_their_own_none_is_lost_and_the_first_start_is_told() -> None:
     def of(model: str, since: float, told: float) -> tuple[Incident, ...]:
         one = finding(f"{model}_feature", BEGIN + told, PAGE, since=BEGIN + since, kind="range", value=1.0, model=model)
@@ -253,6 +269,25 @@ def test_what_another_model_has_takes_no_number_from_a_pipeline_and_the_pipeline
     assert sentence(whole, NOW) == (
         "2 models: 5 of 8 channels changed in nulls (probably the pipeline), a 60% missing in nl since 14:20 UTC"
     )
+
+
+def test_each_ticket_of_an_incident_is_told_with_its_sentence() -> None:
+    """Each channel has an alert of its own; those beside the strongest said "differs from its reference"."""
+
+    def ticket(channel: str, at: float, kind: str = "level") -> Finding:
+        return finding(channel, BEGIN + at, TICKET, since=BEGIN, kind=kind, value=4.0, usual=2.0)
+
+    (i,) = folded((), [ticket("score", 240), ticket("prediction", 250), ticket("age", 260, "mix")], 13)
+    texts = [*texts_of((i,), NOW, "https://driftd.example")]
+    assert [(t.severity, t.feature, t.kind) for t in texts] == [
+        ("ticket", "score", "level"), ("ticket", "prediction", "level"), ("ticket", "age", "mix"),
+    ]  # fmt: skip
+    assert {(t.summary, t.url) for t in texts} == {(sentence(i, NOW), f"https://driftd.example/incident?id={i.id}")}
+    (paged,) = folded((), [one("unit", 4500, 45), ticket("age", 260)], 13)
+    found = [(t.severity, t.feature) for t in texts_of((paged,), NOW, "")]
+    assert found == [("page", "amount"), ("ticket", "age")]
+    (many,) = folded((), [ticket(f"f{k}", 240) for k in range(99)], 120)
+    assert len([*texts_of((many,), NOW, "")]) == MOST_CHANNELS
 
 
 def test_what_other_incidents_of_the_model_hold_open_is_not_unchanged() -> None:

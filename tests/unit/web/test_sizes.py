@@ -93,6 +93,15 @@ def test_the_chart_is_in_a_pages_sizes_with_both_thresholds() -> None:
     assert own.marks == []
 
 
+def test_a_stretch_that_has_just_begun_is_not_the_last_one() -> None:
+    """Of its few events nothing is large: "last 10 minutes: 0" stood on a page in the middle of its fault."""
+    found = sizes(6)
+    begun = replace(found, times=[*found.times, found.times[-1] + 600], over_ticket=[*found.over_ticket, 0.0])
+    now = found.times[-1] + 300
+    assert size_chart(begun, LINE, stretch(6), now).last == size_chart(found, LINE, stretch(6), now).last
+    assert size_chart(begun, LINE, stretch(6), now + 600).last == "last 10 minutes: 0 ×"
+
+
 def test_the_fleet_shows_the_largest_of_all_channels() -> None:
     at, values, _ = day_of_sizes(view(), NOW)
     assert values[at > FAULT + 1800].min() > 10
