@@ -315,6 +315,9 @@ def experiment_lines(model: str, r: Result) -> Iterator[tuple[str, bytes]]:
             ("driftd_variant_srm_evidence_threshold", float(f"{THRESHOLD:.6g}")),
         ):
             yield name, sample(name, me, value)
+    for control in r.controls:
+        name, mine = "driftd_variant_control_differs", me | {"metric": control.metric.name}
+        yield name, sample(name, mine, int(math.isfinite(control.since)))
     for c in r.comparisons:
         mine = me | {"metric": c.metric.name, "challenger": c.challenger.name}
         yield "driftd_variant_verdict", sample("driftd_variant_verdict", mine, c.code)

@@ -409,6 +409,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             _EXPERIMENT,
         ),
         gauge(
+            "driftd_variant_control_differs",
+            "",
+            "1 where one half of the champion's units differs from the other, by hash, which nothing explains; else 0.",
+            (*_EXPERIMENT, "metric"),
+        ),
+        gauge(
             "driftd_variant_srm_evidence",
             "nats",
             "Evidence that the traffic is not split as it is to be; absent where no shares are given.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from driftd.core.experiment import Measure, Role
-from driftd.core.text import clean, plural
+from driftd.core.text import clean, plural, when
 from driftd.judge.experiments.srm import THRESHOLD
 from driftd.judge.experiments.verdict import Comparison, Result, Verdict
 from driftd.monitor.view import ModelView, Snapshot
@@ -69,13 +69,20 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Half:
+    """One half of the champion's units beside the other, by hash: they differ since then; null while they do not."""
+
+    metric: str
+    differs_since: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """``since`` and ``last``: of the events that count, null before the first. ``evidence`` against the shares in nats,
     null where there are none to test; ``broken`` from ``evidence_threshold`` on, and
     ``broken_since`` when. ``other_events`` name variants that are none of these and are left out, ``other_variants``
-    the first three by the alphabet. ``promote``: challengers that are
-    better at a goal and worse at nothing. ``other_events`` name variants that are none of them and are left out;
-    ``other_variants``: the first three by the alphabet. ``shadow``: nobody gets what challengers answer.
+    the first three by the alphabet. ``promote``: challengers that are better at a goal and worse at nothing.
+    ``shadow``: nobody gets what challengers answer. ``control``: by metric, whether the champion differs from itself.
     """
 
     name: str
@@ -99,6 +106,7 @@ class Experiment:
     sentence: str
     remarks: list[str]
     shadow: bool
+    control: list[Half]
 
 
 def experiments_of(m: ModelView) -> list[Experiment]:
@@ -138,8 +146,9 @@ def experiment(r: Result) -> Experiment:
         r.others,
         [*r.names] if r.others else [],
         _headline(r),
-        [*_remarks(r)],
+        [*_remarks(r), *_control(r)],
         rule.shadow,
+        [Half(c.metric.name, _known(c.since)) for c in r.controls],
     )
 
 
@@ -235,6 +244,20 @@ def _remarks(r: Result) -> Iterator[str]:
         yield "Values beyond a cap count as the cap."
     if r.promote and not any(c.metric.role is Role.GOAL for c in r.comparisons):
         yield "The rule has no goal: may be promoted means worse at nothing."
+
+
+def _control(r: Result) -> Iterator[str]:
+    """What the champion beside itself says of this comparison."""
+    name = clean(r.rule.champion, 60)
+    if wrong := [c for c in r.controls if isfinite(c.since)]:
+        what = " and ".join(f"{c.metric.name} since {when(c.since, r.last)}" for c in wrong)
+        yield (
+            f"Control: one half of the units of {name}, by hash, differs from the other in {what}. Nothing sets them "
+            "apart: trust no verdict before you know why. By chance it comes in at most "
+            f"{number(100 * r.rule.alpha / len(r.rule.challengers))}% of experiments."
+        )
+    elif r.controls:
+        yield f"Control: one half of {name} does not differ from the other, by hash, as it must be."
 
 
 def _of_shadows(r: Result) -> Iterator[str]:

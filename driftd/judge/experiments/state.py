@@ -26,6 +26,8 @@ MOST_POINTS: Final = 256
 """Of the interval over time; where there are more every other one goes. Chosen: 8 kB, and more than a chart shows."""
 AT_ONCE: Final = 64
 """Strata that are taken together. Chosen: a megabyte for each metric."""
+_HALVES: Final = np.arange(BUCKETS) * 2 // BUCKETS == np.arange(2)[:, None]
+"""bool[2, BUCKETS]: the champion's units by hash, as if they were of two arms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +142,8 @@ class Experiment:
     """``since``: the beginning of the first stratum, ``last``: the end of the last; ``strata``: how many there were,
     and every ``step``-th of them has a point. ``events`` int64[arms], ``named`` int64[arms] those whose unit is known.
     ``by_events`` and ``by_units`` test the shares. ``tallies`` by challenger, then metric. ``waiting``: of the stratum
-    that is not over. ``others``: events of variants that are no arm, ``names`` some of these.
+    that is not over. ``others``: events of variants that are no arm, ``names`` some of these. ``controls`` by metric:
+    one half of the champion's units beside the other, which must not differ; none before the first stratum.
     """
 
     rule: str
@@ -158,6 +161,7 @@ class Experiment:
     others: int = 0
     """Derived: none at the start."""
     names: tuple[str, ...] = ()
+    controls: tuple[Tally, ...] = ()
 
     @classmethod
     def start(cls, rule: Rule) -> Self:
@@ -214,6 +218,11 @@ class Experiment:
             first = FIRST_COLUMNS + 2 * which
             mine = cells[:, [0, challenger + 1], :, first : first + 2]
             tallies.append(tally.take(rule, rule.metrics[which], ends, mine, kept))
+        halves, never = cells[:, :1] * _HALVES[:, :, None], np.zeros(len(rows), bool)
+        controls = [*self.controls] or [Tally.none() for _ in rule.metrics]
+        for which, metric in enumerate(rule.metrics):
+            first = FIRST_COLUMNS + 2 * which
+            controls[which] = controls[which].take(rule, metric, ends, halves[..., first : first + 2], never)
         out = Experiment(
             self.rule,
             float(begins[0]) if self.strata == 0 else self.since,
@@ -229,6 +238,7 @@ class Experiment:
             self.waiting,
             others,
             self.names,
+            tuple(controls),
         )
         return out._thinned()
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from driftd.core.experiment import Metric, Role, Rule
 from driftd.core.trials import UNIT_RANGE
+from driftd.judge.experiments.bernoulli import CLAIMS
 from driftd.judge.experiments.clustered import LEAST_BUCKETS, buckets
 from driftd.judge.experiments.sequence import FIRST_EVENTS
 from driftd.judge.experiments.srm import THRESHOLD
@@ -52,6 +53,8 @@ would take any number of events."""
 LEAST_EVIDENCE: Final = 0.2
 """Part of the evidence that a verdict takes, from which on it is said how many events the rest takes. Chosen: with less
 of it chance decides how fast it grows."""
+_DIFFERS: Final = [CLAIMS.index((1, 0)), CLAIMS.index((-1, 0))]
+"""What a control shows that it must not."""
 MOST_EVENTS: Final = 10**12
 """More is not said. Chosen: no experiment gets there."""
 
@@ -95,6 +98,16 @@ class Comparison:
         return CODES[self.verdict]
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One half of the champion's units beside the other, by hash, on one metric. ``since``: from when on they differ,
+    which they must not; NaN while they do not. By chance that comes as often as a wrong verdict of a challenger.
+    """
+
+    metric: Metric
+    since: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """Of one experiment. ``evidence`` against the shares as the log of an e-value, NaN where there are none to test;
@@ -121,6 +134,7 @@ class Result:
     others: int = 0
     """Derived: none at the start."""
     names: tuple[str, ...] = ()
+    controls: tuple[Control, ...] = ()
 
 
 def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None) -> Result:
@@ -151,6 +165,7 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
         tuple(name for name in rule.challengers if _may_be_promoted(name, found)),
         experiment.others,
         experiment.names,
+        tuple(_controls(rule, experiment, labels)),
     )
 
 
@@ -158,17 +173,35 @@ def _parts(x: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple((x / max(x.sum(), 1.0)).tolist())
 
 
+def _controls(rule: Rule, experiment: Experiment, labels: Experiment | None) -> Iterator[Control]:
+    for which, own in enumerate(experiment.controls):
+        metric = rule.metrics[which]
+        tally, source = own, experiment
+        if labels is not None and labels.controls and (at := _on_labels(rule, metric)) is not None:
+            tally, source = _known_better((own, experiment), (labels.controls[at], labels))
+        exact = metric.share and not source.by_unit
+        yield Control(metric, float(np.fmin(*tally.shown[0 if exact else 1][_DIFFERS])))
+
+
+def _on_labels(rule: Rule, metric: Metric) -> int | None:
+    """The place of the metric among those that joined labels know of; None where it is none of them."""
+    on_labels = rule.of_labels
+    return None if on_labels is None or metric not in on_labels.metrics else on_labels.metrics.index(metric)
+
+
+def _known_better(own: tuple[Tally, Experiment], labels: tuple[Tally, Experiment]) -> tuple[Tally, Experiment]:
+    return labels if labels[0].counts.sum() > own[0].counts.sum() else own
+
+
 def _comparisons(
     rule: Rule, experiment: Experiment, labels: Experiment | None, broken: float | None
 ) -> Iterator[Comparison]:
-    on_labels = rule.of_labels
     for place, own in enumerate(experiment.tallies):
         challenger, which = divmod(place, len(rule.metrics))
         metric, tally, source = rule.metrics[which], own, experiment
-        if labels is not None and on_labels is not None and metric in on_labels.metrics:
-            other = labels.tallies[challenger * len(on_labels.metrics) + on_labels.metrics.index(metric)]
-            if other.counts.sum() > own.counts.sum():
-                tally, source = other, labels
+        if labels is not None and (at := _on_labels(rule, metric)) is not None:
+            mine = labels.tallies[challenger * (len(labels.tallies) // len(rule.challengers)) + at]
+            tally, source = _known_better((own, experiment), (mine, labels))
         yield _comparison(rule, metric, rule.challengers[challenger], tally, source, broken)
 
 

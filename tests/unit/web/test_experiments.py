@@ -223,3 +223,23 @@ def test_answers_of_a_shadow_are_no_traffic_that_an_alert_asks_for() -> None:
     assert "Nobody gets what a shadow answers: it has no share of the traffic." in page
     assert "49.6%" not in page
     assert "49.6%" in asked("/experiment?name=exp", WORSE).decode()
+
+
+def test_a_champion_that_differs_from_itself_is_told_and_one_that_does_not_too() -> None:
+    calm = "Control: one half of a does not differ from the other, by hash, as it must be."
+    assert calm in one(WORSE)["experiment"]["remarks"]
+    assert {c["differs_since"] for c in one(WORSE)["experiment"]["control"]} == {None}
+    about = 'driftd_variant_control_differs{model="m",experiment="exp",metric="errors"}'
+    assert f"{about} 0" in metrics(WORSE)
+    first, *others = WORSE.controls
+    odd = replace(WORSE, controls=(replace(first, since=1.8e9), *others))
+    (told,) = [r for r in one(odd)["experiment"]["remarks"] if r.startswith("Control")]
+    assert told.startswith(
+        f"Control: one half of the units of a, by hash, differs from the other in errors since {when(1.8e9, odd.last)}."
+    )
+    assert told.endswith("By chance it comes in at most 5% of experiments.")
+    assert one(odd)["experiment"]["control"][0] == {"metric": "errors", "differs_since": 1.8e9}
+    assert f"{about} 1" in metrics(odd)
+    page = asked("/experiment?name=exp", odd).decode()
+    assert "trust no verdict before you know why" in page
+    assert calm not in page
