@@ -26,8 +26,6 @@ MOST_POINTS: Final = 256
 """Of the interval over time; where there are more every other one goes. Chosen: 8 kB, and more than a chart shows."""
 AT_ONCE: Final = 64
 """Strata that are taken together. Chosen: a megabyte for each metric."""
-_HALVES: Final = np.arange(BUCKETS) * 2 // BUCKETS == np.arange(2)[:, None]
-"""bool[2, BUCKETS]: the champion's units by hash, as if they were of two arms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,7 +216,8 @@ class Experiment:
             first = FIRST_COLUMNS + 2 * which
             mine = cells[:, [0, challenger + 1], :, first : first + 2]
             tallies.append(tally.take(rule, rule.metrics[which], ends, mine, kept))
-        halves, never = cells[:, :1] * _HALVES[:, :, None], np.zeros(len(rows), bool)
+        first_half, never = np.arange(BUCKETS) < BUCKETS // 2, np.zeros(len(rows), bool)
+        halves = cells[:, :1] * np.stack([first_half, ~first_half])[:, :, None]
         controls = [*self.controls] or [Tally.none() for _ in rule.metrics]
         for which, metric in enumerate(rule.metrics):
             first = FIRST_COLUMNS + 2 * which

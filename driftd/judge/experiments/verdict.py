@@ -53,8 +53,6 @@ would take any number of events."""
 LEAST_EVIDENCE: Final = 0.2
 """Part of the evidence that a verdict takes, from which on it is said how many events the rest takes. Chosen: with less
 of it chance decides how fast it grows."""
-_DIFFERS: Final = [CLAIMS.index((1, 0)), CLAIMS.index((-1, 0))]
-"""What a control shows that it must not."""
 MOST_EVENTS: Final = 10**12
 """More is not said. Chosen: no experiment gets there."""
 
@@ -180,7 +178,8 @@ def _controls(rule: Rule, experiment: Experiment, labels: Experiment | None) -> 
         if labels is not None and labels.controls and (at := _on_labels(rule, metric)) is not None:
             tally, source = _known_better((own, experiment), (labels.controls[at], labels))
         exact = metric.share and not source.by_unit
-        yield Control(metric, float(np.fmin(*tally.shown[0 if exact else 1][_DIFFERS])))
+        more, less = (tally.shown[0 if exact else 1][CLAIMS.index((sign, 0))] for sign in (1, -1))
+        yield Control(metric, float(np.fmin(more, less)))
 
 
 def _on_labels(rule: Rule, metric: Metric) -> int | None:
