@@ -215,7 +215,8 @@ class Reporter:
         """Which models send nothing; what was read for others' models a round ago counts, too."""
         # a segment that is silent is a mix that has changed: the whole's channels tell that
         wholes = {key: count for key, count in {**self._elsewhere, **counters}.items() if not key.within}
-        self._quiet = self._arrivals.quiet(wholes, state.models, now, behind)
+        reached = state.reached(self.pipeline.monitor.windows.pane_seconds)
+        self._quiet = self._arrivals.quiet(wholes, state.models, now, behind, reached)
         self.metrics.quiet(
             {
                 key.model: {"": q.seconds}
@@ -289,7 +290,7 @@ class Reporter:
         told = (f for m in there for f in reversed(m.told))
         findings = tuple(sorted(told, key=lambda f: -f.window_end))
         seconds, limit = self.pipeline.monitor.windows.pane_seconds, self.pipeline.max_models
-        reached = math.nan if state.frontier is None else (state.frontier + 1) * seconds
+        reached = state.reached(seconds)
         taken = memory_bytes()
         memory = None if taken is None else (taken, self.memory_bytes)
         rates, wholes = self.pipeline.limits, sum(not m.slice.part for m in there)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
+from math import nan
 from typing import NamedTuple
 
 from driftd.core.event import RefusedValue, TopicPartition
@@ -57,6 +58,10 @@ class State:
     halves: Halves = field(default_factory=Halves)
     segments: dict[str, Census] = field(default_factory=dict)
     elsewhere: Elsewhere | None = None
+
+    def reached(self, pane_seconds: float) -> float:
+        """Up to when all events are in, NaN before the first."""
+        return nan if self.frontier is None else (self.frontier + 1) * pane_seconds
 
     @property
     def late(self) -> int:

@@ -50,6 +50,19 @@ def test_what_driftd_has_not_read_yet_may_be_the_models() -> None:
     assert seconds(arrivals, SOME, 300, behind=100) == 200
 
 
+def test_after_a_restart_a_model_is_as_silent_as_it_was_beside_the_others() -> None:
+    """Eleven hours of silence were "OK: nothing has changed" until its limit had passed again."""
+    labels = Slice.of_labels("m")
+    counters = {M: SOME, labels: SOME, Slice("busy"): replace(SOME, last_event=4_990.0)}
+    arrivals = Arrivals()
+    found = arrivals.quiet(counters, {}, 7.0, 0.0, reached=5_000.0)
+    assert {key: quiet.seconds for key, quiet in found.items()} == {M: 4_000.0}
+    assert arrivals.quiet(counters, {}, 17.0, 0.0, reached=5_010.0)[M].seconds == 4_010
+    assert M not in arrivals.quiet({**counters, M: replace(SOME, events=11)}, {}, 20.0, 0.0, reached=5_013.0)
+    assert Slice("old") not in arrivals.quiet({**counters, Slice("old"): SOME}, {}, 21.0, 0.0, reached=5_013.0)
+    assert not Arrivals().quiet(counters, {}, 7.0, 9_000.0, reached=5_000.0)  # what was not read yet may be theirs
+
+
 def test_a_model_that_never_sent_anything_is_not_silent() -> None:
     arrivals = Arrivals()
     seconds(arrivals, Counters(), 0)

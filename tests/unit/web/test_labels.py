@@ -61,8 +61,9 @@ def test_a_part_leads_to_its_model() -> None:
 
 def test_labels_that_stop_are_told_as_labels() -> None:
     stopped = given(seconds=1000.0)
-    for address in ("/", "/model?model=m/labels", "/channel?model=m/labels&channel=x"):
+    for address in ("/model?model=m/labels", "/channel?model=m/labels&channel=x"):
         assert "no label for 16 min" in said(address, stopped).replace("\u00a0", " ").lower(), address
+    assert "no labels (usually 300 an hour) since 05:47 UTC" in said("/", stopped).replace("\u00a0", " ")
     (fact,) = [f for f in health(stopped) if f.name == "Silent"]
     assert fact.alert == "DriftdLabelsStopped"
 
