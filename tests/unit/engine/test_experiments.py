@@ -209,6 +209,29 @@ def test_a_group_counts_what_one_process_counts(members: int, kills: float, seed
     assert_same(replace(found, waiting=None), replace(expected, waiting=None))
 
 
+SHADOW = replace(RULE, shadow=True, shares=())
+
+
+def shadowed() -> Pipeline:
+    return trying(learner(), SHADOW)
+
+
+def test_a_group_leaves_what_a_shadow_answers_out_of_the_model_as_one_process_does() -> None:
+    rows = with_variants(faulty(3, 0.2, 0.1), 3)
+    parts = by_key(rows, np.arange(len(rows)) % 4)
+    group = Group.of(shadowed, parts, members=3, owners=2)
+    group.run(np.random.default_rng(3), most=150, kills=0.0)
+    _, state = alone(shadowed, parts)
+    (owned,) = [o.owned.state for m in group.members for o in m.owners.values() if M in o.owned.state.models]
+    assert_same(replace(experiment(owned), waiting=None), replace(experiment(state), waiting=None))
+    served = rows.fields["variant"].count("champion")  # type: ignore[union-attr]
+    assert state.counters(M).events == served < len(rows)
+    mine, other = state.models[M].reference, owned.models[M].reference
+    assert mine is not None
+    assert other is not None
+    assert mine.id == other.id
+
+
 def messages() -> list[Tried]:
     rows = with_variants(faulty(1, 0.1, 0.05), 1)
     group = Group.of(in_group, by_key(rows, np.arange(len(rows)) % 2), members=2, owners=1)
