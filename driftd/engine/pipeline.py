@@ -200,9 +200,15 @@ class Pipeline:
                 state.models[key] = ModelState(key)
             state.models[key].retired &= not key.within
             events = joined.in_time(state, batch, self.monitor.windows.pane_seconds)
-            events = events if self.shows_ids else events.without_ids()
+            events = self._served(key, events if self.shows_ids else events.without_ids())
             seconds = self.monitor.windows.pane_seconds
             partition.add(state.partitions[source], events, lambda key: self.slices.about(state, key), seconds)
+
+    def _served(self, key: Slice, pairs: EventBatch) -> EventBatch:
+        """Without what shadows answered, where no experiment takes the pairs of a slice in and leaves these out."""
+        rules = [r for r in self.monitor.experiments.get(key.root, ()) if key.within or r.of_labels is None]
+        unseen = experiments.shadows(rules, pairs)
+        return pairs if unseen is None else pairs.take(np.flatnonzero(~unseen))
 
     @staticmethod
     def _wholes(state: State) -> int:

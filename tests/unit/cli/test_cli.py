@@ -25,6 +25,7 @@ from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
 from driftd.monitor.incidents import folded
 from driftd.monitor.state import ModelState
+from driftd.replay.run import Accounts
 from driftd.sources.files.stream import Progress
 from driftd.wiring.app import pipeline_of
 from tests.unit.monitor.test_incidents import PAGE, call, finding
@@ -470,7 +471,7 @@ def test_replay_says_when_nothing_was_watched(run: Any) -> None:
 def test_what_is_proposed_where_nothing_was_watched_fits_the_events(
     accepted: int, asked: int | None, said: str
 ) -> None:
-    assert said in " ".join(_nothing(accepted, asked))
+    assert said in " ".join(_nothing(Accounts(accepted, accepted, {}, 0, {}), asked))
 
 
 def test_a_quiet_replay_has_no_pages_and_says_so_in_one_plain_sentence(run: Any) -> None:

@@ -209,6 +209,43 @@ def test_a_group_counts_what_one_process_counts(members: int, kills: float, seed
     assert_same(replace(found, waiting=None), replace(expected, waiting=None))
 
 
+SHADOW = replace(RULE, shadow=True, shares=())
+
+
+def shadowed() -> Pipeline:
+    return trying(learner(), SHADOW)
+
+
+def test_a_group_leaves_what_a_shadow_answers_out_of_the_model_as_one_process_does() -> None:
+    rows = with_variants(faulty(3, 0.2, 0.1), 3)
+    parts = by_key(rows, np.arange(len(rows)) % 4)
+    group = Group.of(shadowed, parts, members=3, owners=2)
+    group.run(np.random.default_rng(3), most=150, kills=0.0)
+    _, state = alone(shadowed, parts)
+    (owned,) = [o.owned.state for m in group.members for o in m.owners.values() if M in o.owned.state.models]
+    assert_same(replace(experiment(owned), waiting=None), replace(experiment(state), waiting=None))
+    served = rows.fields["variant"].count("champion")  # type: ignore[union-attr]
+    assert state.counters(M).events == served < len(rows)
+    mine, other = state.models[M].reference, owned.models[M].reference
+    assert mine is not None
+    assert other is not None
+    assert mine.id == other.id
+
+
+@pytest.mark.parametrize("metric", [Metric(Measure.ERRORS, 0.01), Metric(Measure.QUALITY, 0.01)])
+def test_joined_labels_of_a_shadow_are_not_those_of_the_model(metric: Metric) -> None:
+    p, state, n = trying(pipeline(learn_events=10**9), replace(SHADOW, metrics=(metric,))), State(), 400
+    p.labels, p.most_slices = Joining(3600.0, 10_000, always=True), 10
+    rows = with_variants(minutes(n), 2)
+    ids = [f"r{i}" for i in range(n)]
+    rows = replace(rows, ids=ids, fields={**rows.fields, "prediction": [1.0] * n})
+    labels = LabelBatch(np.arange(n), rows.times + 60, ids, [1.0] * n)
+    p.ingest(state, ("p", 0), n, Decoded(n, [rows], []))
+    p.ingest(state, ("l", 0), n, Decoded(n, [replace(rows.take(np.arange(0)), labels_alone=labels)], []))
+    served = rows.fields["variant"].count("champion")  # type: ignore[union-attr]
+    assert state.counters(Slice.of_labels("m")).events == served < n
+
+
 def messages() -> list[Tried]:
     rows = with_variants(faulty(1, 0.1, 0.05), 1)
     group = Group.of(in_group, by_key(rows, np.arange(len(rows)) % 2), members=2, owners=1)
