@@ -140,6 +140,7 @@ def model() -> Iterator[Panel]:
         runbooks=["DriftdModelDrift", "DriftdFeatureDrift"],
         unit="s",
         decimals=0,
+        noValue="Nothing has changed.",
     )
 
 
