@@ -195,7 +195,7 @@ def test_times_that_are_read_in_too_small_a_unit_are_told(sample: Any, capsys: p
 
 def test_every_kind_of_reject_is_shown_and_more_are_counted(sample: Any) -> None:
     names = [chr(97 + i) * 3 for i in range(25)]
-    _, out = sample([event(cost={name: "much"}) for name in names])
+    _, out = sample([event(score={name: "much"}) for name in names])
     assert out.count("rejected (wrong_type)") == 20
     assert "5 more rejected, each for something else" in out
 
