@@ -67,6 +67,7 @@ from driftd.web.incidents import (
     part_lines,
     timeline_of,
 )
+from driftd.web.labels import label_ages
 from driftd.web.objectives import objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import limits, partitions, refused, rejected
@@ -115,6 +116,7 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
     return Model(
         snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m),
         estimated_of(m, snapshot), cost_of(m), segment_lines(m, snapshot, opened),
+        label_ages(m, snapshot),
     )  # fmt: skip
 
 

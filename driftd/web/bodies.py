@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from driftd.web.acts import ActLine
+from driftd.web.ages import Ages
 from driftd.web.cost import ModelCost
 from driftd.web.effects import Effect
 from driftd.web.episodes import Episode, FindingLine
@@ -40,7 +41,8 @@ class Model:
     """A model with its channels, largest change first; ``window``: the last that was judged; ``quality``: how right it
     is, null without labels; ``estimated``: how right it should be, null where neither the reference nor that of its
     joined labels has labels with a score; ``cost``: what it has cost, null where no event says. ``segments``: parts of
-    its traffic that are watched by themselves, largest change first.
+    its traffic that are watched by themselves, largest change first. ``label_ages``: how often it was wrong by labels
+    that come later, at equal ages; null of numbers, and while there are too few days.
     """
 
     time: float
@@ -54,6 +56,7 @@ class Model:
     estimated: EstimatedQuality | None
     cost: ModelCost | None
     segments: list[SegmentLine]
+    label_ages: Ages | None
 
 
 @dataclass(frozen=True, slots=True)

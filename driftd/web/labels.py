@@ -13,6 +13,7 @@ from driftd.core.slice import Slice
 from driftd.core.text import duration, when
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
 from driftd.monitor.view import ModelView, Snapshot
+from driftd.web.ages import Ages, ages_of
 from driftd.web.format import share
 from driftd.web.quality import HEADLINES, USUAL, quality_of
 from driftd.web.quality_card import cell
@@ -29,10 +30,13 @@ class LabelFact:
 
 @dataclass(frozen=True, slots=True)
 class LabelLine:
-    """``part``: under which name the joined labels are watched, "" where they are not yet."""
+    """``part``: under which name the joined labels are watched, "" where they are not yet. ``ages``: what is known of
+    predictions at equal ages, None of numbers and before there is something to say.
+    """
 
     facts: tuple[LabelFact, ...]
     part: str
+    ages: Ages | None
 
 
 def label_line(m: ModelView, snapshot: Snapshot) -> LabelLine | None:
@@ -42,7 +46,16 @@ def label_line(m: ModelView, snapshot: Snapshot) -> LabelLine | None:
         return None
     known = next((other for other in snapshot.models if other.name == part), None)
     facts = (_joined(c), _coverage(c), *_delay(c), *_last(c, snapshot.now), *(() if known is None else _right(known)))
-    return LabelLine(facts, "" if known is None else part)
+    return LabelLine(facts, "" if known is None else part, label_ages(m, snapshot))
+
+
+def label_ages(m: ModelView, snapshot: Snapshot) -> Ages | None:
+    """None of a model whose labels are numbers, too: nearly every prediction differs from them."""
+    c, part = m.counts.joins, Slice.of_labels(m.name).model
+    known = next((other for other in snapshot.models if other.name == part), None)
+    q = None if known is None else quality_of(known)
+    classes = q is not None and any(line.statistic == "accuracy" for line in q.lines)
+    return ages_of(c) if c is not None and classes else None
 
 
 def _joined(c: LabelCounts) -> LabelFact:

@@ -12,8 +12,18 @@ DELAY_LE: Final = (60.0, 600.0, 3600.0, 6 * 3600.0, 86400.0, 3 * 86400.0, 7 * 86
 """Upper ends of the histogram of label delays, seconds; the last bucket has what is longer. Chosen: what people say."""
 
 
+DAY: Final = 86_400.0
+COHORTS: Final = 42
+"""Days whose predictions are counted apart. Chosen: five weeks, and a horizon of one; 7 kB a model."""
+_BINS: Final = len(DELAY_LE) + 1
+
+
+def _no_cohorts() -> NDArray[Any]:
+    return np.zeros((0, 2 + 2 * _BINS), np.int64)
+
+
 def _no_delays() -> NDArray[Any]:
-    return np.zeros(len(DELAY_LE) + 1, np.int64)
+    return np.zeros(_BINS, np.int64)
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +49,9 @@ class LabelCounts:
 
     ``no_id``: predictions without an id, none of the others. ``ahead``: joined labels whose time is before their
     prediction's. ``last``: the latest time of a label. ``delays`` int64[len(DELAY_LE) + 1] of joined labels, by
-    DELAY_LE; ``delay_seconds`` their sum.
+    DELAY_LE; ``delay_seconds`` their sum. ``cohorts`` int64[days, 2 + 2 * bins]: of predictions that
+    waited for a label the day (since 1970, UTC), how many there were, of those that were joined how many by delay, and
+    how many of these were wrong: another class than the label, or another number.
     """
 
     predictions: int = 0
@@ -64,6 +76,7 @@ class LabelCounts:
     last: float = -np.inf
     delays: NDArray[Any] = field(default_factory=_no_delays)
     delay_seconds: float = 0.0
+    cohorts: NDArray[Any] = field(default_factory=_no_cohorts)
 
     @property
     def balanced(self) -> bool:
@@ -87,3 +100,26 @@ class LabelCounts:
         self.delays = self.delays + np.bincount(np.searchsorted(DELAY_LE, seconds), minlength=len(DELAY_LE) + 1)
         # whole milliseconds: sums of them do not depend on the order in which labels come
         self.delay_seconds = float(np.rint(self.delay_seconds * 1000) + np.rint(seconds * 1000).sum()) / 1000
+
+    def note_predictions(self, times: NDArray[np.float64]) -> None:
+        """Of those that began to wait, or had been waited for."""
+        self._note(times, np.zeros(len(times), np.intp))
+
+    def note_pairs(self, times: NDArray[np.float64], seconds: NDArray[np.float64], wrong: NDArray[np.bool_]) -> None:
+        """Of those that were joined: times of the predictions and delays of their labels."""
+        delay = 1 + np.searchsorted(DELAY_LE, np.maximum(seconds, 0.0))
+        self._note(np.append(times, times[wrong]), np.append(delay, delay[wrong] + _BINS))
+
+    def _note(self, times: NDArray[np.float64], column: NDArray[np.intp]) -> None:
+        if not len(times):
+            return
+        days = np.floor_divide(times, DAY).astype(np.int64)
+        known = np.union1d(self.cohorts[:, 0], days)[-COHORTS:]
+        known = known[known > known[-1] - COHORTS]
+        out = np.zeros((len(known), 2 + 2 * _BINS), np.int64)
+        out[:, 0] = known
+        kept = self.cohorts[np.isin(self.cohorts[:, 0], known)]
+        out[np.searchsorted(known, kept[:, 0]), 1:] += kept[:, 1:]
+        mine = days >= known[0]
+        np.add.at(out, (np.searchsorted(known, days[mine]), 1 + column[mine]), 1)
+        self.cohorts = out

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import prediction_errors
 from driftd.core.event import EventBatch, Scalar, TopicPartition, same_or_all
 from driftd.core.lists import CLASSES
 from driftd.core.slice import Slice
@@ -119,6 +120,7 @@ class _Run:
             segments = [come.segments[place] for place in come.within.tolist()]
         counts.predictions += n
         known, times = self.pending.find(come.keys), come.times.tolist()
+        waited = list[float]()
         for i, key in enumerate(come.keys):
             if self.bound is not None and key >= self.bound:
                 counts.unsampled += 1
@@ -127,6 +129,8 @@ class _Run:
             stage = Stage.WAITS if label is None else Stage.DONE
             more = variants[i], units[i], chances(i), segments[i]
             entry = Entry(stage, self.model, times[i], value, scores[i], each[i], label, None, 0, *more)
+            if label is None and (before is None or before.stage == Stage.EARLY):
+                waited.append(times[i])
             if before is None:
                 if label is None:
                     counts.waiting += 1
@@ -147,6 +151,7 @@ class _Run:
                 entry = before._replace(stage=Stage.DONE, label=label)
             known[key] = entry
             put(key, entry, new=before is None)
+        counts.note_predictions(np.array(waited))
 
     def _meets(self, early: Entry, entry: Entry, name: str | None) -> Entry | None:
         """A prediction whose label came before it."""
@@ -269,7 +274,11 @@ def _batches(model: str, pairs: Sequence[Pair], counts: LabelCounts) -> list[tup
     """The pairs as events of the model's labels."""
     if not pairs:
         return []
-    counts.note_delays(np.array([p.time - p.entry.time for p in pairs]))
+    delays = np.array([p.time - p.entry.time for p in pairs])
+    counts.note_delays(delays)
+    differ = prediction_errors(_batch(model, pairs), "", classes=True)
+    assert differ is not None
+    counts.note_pairs(np.array([p.entry.time for p in pairs]), delays, differ > 0)
     by_source: dict[TopicPartition, list[Pair]] = {}
     for pair in pairs:
         by_source.setdefault(pair.source, []).append(pair)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from driftd.core.event import EventBatch, LabelBatch, Scalar
 from driftd.core.lists import CLASSES
-from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
+from driftd.ingest.outcomes.counts import COHORTS, DELAY_LE, LabelCounts
 from driftd.ingest.outcomes.join import Joining, Outcomes, join, lose, sweep
 from driftd.ingest.outcomes.pending import Stage, bound_of, keys_of
 
@@ -82,7 +82,9 @@ def take(outcomes: Outcomes, *events: P | L, settings: Joining = WEEK, partition
 def counted(outcomes: Outcomes) -> dict[str, float]:
     """What is not 0, but for the totals."""
     c = outcomes.counts["fraud"]
-    names = [f.name for f in fields(LabelCounts) if f.name not in {"predictions", "labels", "last", "delays"}]
+    names = [
+        f.name for f in fields(LabelCounts) if f.name not in {"predictions", "labels", "last", "delays", "cohorts"}
+    ]
     return {name: getattr(c, name) for name in names if getattr(c, name)}
 
 
@@ -283,6 +285,46 @@ def test_delays_are_counted_by_length() -> None:
         6 * HOUR: 1,
         7 * DAY: 1,
     }
+
+
+def cohorts(outcomes: Outcomes) -> dict[int, tuple[int, list[int], list[int]]]:
+    """Day -> predictions, pairs by delay, and those of them that are wrong."""
+    bins = len(DELAY_LE) + 1
+    rows = outcomes.counts["fraud"].cohorts.tolist()
+    return {row[0]: (row[1], row[2 : 2 + bins], row[2 + bins :]) for row in rows}
+
+
+def by_delay(**counts: int) -> list[int]:
+    ends = {"hour": 3600.0, "day": 86400.0, "week": 7 * 86400.0}
+    known = {ends[name]: n for name, n in counts.items()}
+    return [known.get(end, 0) for end in (*DELAY_LE, np.inf)]
+
+
+def test_days_of_predictions_count_their_pairs_by_delay_and_those_that_were_wrong() -> None:
+    outcomes = Outcomes()
+    take(outcomes, L("early", 0.0, 0.0), P("early", 0.0), *(P(f"{i}", 10.0) for i in range(5)))
+    take(outcomes, P("own", 20.0, label=0.0), P("0", 30.0), P("next", DAY))
+    take(outcomes, L("0", HOUR), L("1", HOUR, 0.0), L("2", DAY), L("3", 6 * DAY, 0.0), L("2", DAY, 0.0))
+    take(outcomes, L("next", DAY + HOUR, "1"))
+    wrong = by_delay(hour=1, week=1)
+    wrong[0] = 1  # that came before its prediction
+    pairs = by_delay(hour=2, day=1, week=1)
+    pairs[0] = 1
+    assert cohorts(outcomes) == {0: (6, pairs, wrong), 1: (1, by_delay(hour=1), by_delay())}
+
+
+@given(st.permutations([(d, i) for d in (0, 1, 40, 41, 42, 90) for i in range(2)]))
+def test_cohorts_are_the_same_in_any_order_and_old_days_are_let_go(order: list[tuple[int, int]]) -> None:
+    outcomes = Outcomes()
+    for d, i in order:
+        take(outcomes, P(f"{d}-{i}", d * DAY + i))
+    assert {day: n for day, (n, _, _) in cohorts(outcomes).items()} == {90: 2}
+
+
+def test_as_many_days_are_kept_as_there_is_room_for() -> None:
+    outcomes = Outcomes()
+    take(outcomes, *(P(f"{d}", d * DAY) for d in range(COHORTS + 3)))
+    assert [*cohorts(outcomes)] == [*range(3, COHORTS + 3)]
 
 
 def test_keys_are_for_ever() -> None:
