@@ -1,4 +1,4 @@
-"""The walk of a new user at the pace of life: real servers, rules, routes and dashboard as generated.
+"""The walk of a new user at the pace of life: real servers, rules, routes and dashboards as generated.
 
 usage: python -m tests.notifications.walk --write docs/tutorial.md   # a quarter of an hour, most of it waiting
 """
@@ -150,14 +150,14 @@ def servers(folder: Path, driftd: DriftdProcess, inbox: Inbox) -> Iterator[Prome
 
 
 def shown(folder: Path) -> dict[str, list[str]]:
-    """The panels of the dashboard that are seen without opening a row: title -> its queries."""
+    """The panels of the dashboards that are seen without opening a row: title -> its queries."""
     values = {"$__rate_interval": "1m", "$model": "payments", "$feature": "amount"}
 
     def filled(query: str) -> str:
         return re.sub(r"\$\w+", lambda found: values[found.group()], query)
 
-    board = json.loads((folder / "driftd.json").read_text())
-    return {p["title"]: [filled(t["expr"]) for t in p["targets"]] for p in board["panels"] if p["type"] != "row"}
+    panels = [p for path in sorted(folder.glob("driftd-*.json")) for p in json.loads(path.read_text())["panels"]]
+    return {p["title"]: [filled(t["expr"]) for t in p["targets"]] for p in panels if p["type"] != "row"}
 
 
 def reached(driftd: DriftdProcess, prometheus: Prometheus, inbox: Inbox, model: str) -> Iterator[str]:
@@ -225,7 +225,7 @@ def report(
         f"Measured on {os.cpu_count()} cores on {day}, three models of {60 * RATE:.0f} events a minute each.",
         f"`driftd run` had read their last {HISTORY / 3600:.0f} hours ({sent:,} events) and learned its",
         f"references {read:.0f} s after its start. Prometheus and Alertmanager then ran as above, nothing",
-        f"shortened. Then all three failed at once. {calm} of the {len(filled)} panels of the dashboard that are",
+        f"shortened. Then all three failed at once. {calm} of the {len(filled)} panels of the dashboards that are",
         f"seen without opening a row had data before that, {others} it: the others are about open changes.",
         "From the first wrong event (or the last one) on, in minutes and seconds:",
         "",

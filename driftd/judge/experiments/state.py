@@ -24,6 +24,10 @@ MOST_UNITS: Final = 32_768
 """Units that are known by name. Chosen: 0.3 MB, and enough to see a split of 51 to 49 instead of 50 to 50."""
 MOST_POINTS: Final = 256
 """Of the interval over time; where there are more every other one goes. Chosen: 8 kB, and more than a chart shows."""
+ROUNDING: Final = 1e-11
+"""Part of a mean below which a difference is none. Derived: sums of doubles are exact to 1e-16 a stratum; of values
+that are all alike neither the difference nor its error is 0 then.
+"""
 AT_ONCE: Final = 64
 """Strata that are taken together. Chosen: a megabyte for each metric."""
 
@@ -121,6 +125,8 @@ class Tally:
         clusters, track = follow(self.clusters, counts, sums.astype(np.float64) * metric.unit)
         half = half_widths(track.errors, track.events, rule.level)
         half = np.where((track.events >= FIRST_EVENTS) & ~np.isnan(half), half, np.inf)
+        noise = ROUNDING * (metric.unit + np.abs(x.sum()) * metric.unit / max(int(n.sum()), 1))
+        half = np.where(np.abs(track.estimates) > noise, half, np.inf)  # all alike: what differs is rounded
         evidence, shown = self.evidence, self.shown.copy()
         if metric.share:
             steps = bernoulli.log_steps(x, n, (self.totals, self.counts), metric.margin)

@@ -100,3 +100,17 @@ def trial_of(batch: EventBatch) -> Trial:
     found = trial(rule(), prepared(batch, (rule(),)), np.floor(batch.times / PANE).astype(np.int64))
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize("cost", [0.0004, 3.3, 123_456.789])
+def test_values_that_are_all_alike_differ_nowhere(rng: np.random.Generator, cost: float) -> None:
+    """Neither in halves of the champion nor between variants: what a double cannot hold is no difference."""
+    same = rule((Metric(Measure.SCORE, cost / 10),))
+    batches = [
+        events(rng.integers(2, size=97), at=t * PANE, scores=np.full(97, cost), units=[f"{t}-{i}" for i in range(97)])
+        for t in range(300)
+    ]
+    found = result(same, run(same, batches))
+    assert isnan(found.controls[0].since)
+    assert {c.verdict for c in found.comparisons} == {Verdict.NOT_YET}
+    assert not found.promote
