@@ -21,6 +21,12 @@ class Schemas:
     _known: dict[str, Schema] = field(default_factory=dict)
 
     def of(self, state: State) -> Mapping[str, Schema]:
+        """Of the models that there are, and of those that are configured: who reads a partition for others has none of
+        these before a plan comes.
+        """
+        for name in self.monitor.configured:
+            if name not in self._known and Slice(name) not in state.models:
+                self._known[name] = self._learning(Slice(name), set(), None)
         for key, model in state.models.items():
             if key.model not in self._known and self._wanted(key):
                 self._known[key.model] = (

@@ -18,6 +18,8 @@ from tests.stage.daemon import DriftdProcess, wait_until
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 KILLS = 5
+CONFIGURED = {"discovery": {"enabled": False}, "models": [{"name": "fraud", "features": {"x": "numeric"}}]}
+"""Nothing is discovered: who reads a partition knows the model before there is a plan of it."""
 LABELS = ("joined", "duplicate", "correction", "late", "unmatched", "unsampled", "lost")
 PREDICTIONS = ("labelled", "unlabelled", "duplicate", "conflict", "unsampled", "lost", "no_id")
 
@@ -46,7 +48,7 @@ def test_three_members_some_of_them_killed_join_each_label_once(
     def member(name: str) -> DriftdProcess:
         wanted: dict[str, Any] = settings(kafka, topics, name)
         wanted["kafka"] |= {"group_id": f"{topics[0]}-group", "session_timeout_seconds": SESSION_SECONDS}
-        wanted |= {"state": {"checkpoint_seconds": 1}, "members": {"enabled": True, **members}}
+        wanted |= {"state": {"checkpoint_seconds": 1}, "members": {"enabled": True, **members}, **CONFIGURED}
         return DriftdProcess(tmp_path / name, wanted)
 
     stop, sent = threading.Event(), dict[int, int]()
@@ -68,7 +70,7 @@ def test_three_members_some_of_them_killed_join_each_label_once(
     finally:
         stop.set()
         producer.join()
-    alone = DriftdProcess(tmp_path / "alone", settings(kafka, topics, "alone"))
+    alone = DriftdProcess(tmp_path / "alone", {**settings(kafka, topics, "alone"), **CONFIGURED})
     daemons.append(alone)
     alone.start()
     total = sum(sent.values())
