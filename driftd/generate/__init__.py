@@ -13,7 +13,7 @@ from typing import Final
 from driftd.config.share import RUNBOOKS, shared
 from driftd.core.errors import ConfigError
 from driftd.generate import chart, docs, rules
-from driftd.generate.dashboard import dashboards
+from driftd.generate.dashboard import SHEETS, dashboards
 from driftd.monitor.steps import ALERTS
 
 Renew = Callable[[str], str]
@@ -25,8 +25,12 @@ def _rules(name: str, _: str) -> str:
     return rules.files()[name]
 
 
+def _dashboard(name: str, _: str) -> str:
+    return dashboards()[name]
+
+
 def _dashboards(folder: str) -> dict[str, Renew]:
-    return {f"{folder}/{name}": lambda _, name=name: dashboards()[name] for name in dashboards()}  # type: ignore[misc]
+    return {f"{folder}/{sheet.uid}.json": partial(_dashboard, f"{sheet.uid}.json") for sheet in SHEETS}
 
 
 PARTS: Final[dict[str, dict[str, Renew]]] = {

@@ -274,17 +274,17 @@ def _batches(model: str, pairs: Sequence[Pair], counts: LabelCounts) -> list[tup
     """The pairs as events of the model's labels."""
     if not pairs:
         return []
-    delays = np.array([p.time - p.entry.time for p in pairs])
-    counts.note_delays(delays)
-    differ = prediction_errors(_batch(model, pairs), "", classes=True)
-    assert differ is not None
-    counts.note_pairs(np.array([p.entry.time for p in pairs]), delays, differ > 0)
     by_source: dict[TopicPartition, list[Pair]] = {}
     for pair in pairs:
         by_source.setdefault(pair.source, []).append(pair)
     out, labels = list[tuple[TopicPartition, EventBatch]](), Slice.of_labels(model).model
     for source, mine in by_source.items():
-        out.append((source, _batch(labels, mine)))
+        batch, predicted = _batch(labels, mine), np.array([p.entry.time for p in mine])
+        differ = prediction_errors(batch, "", classes=True)
+        assert differ is not None
+        counts.note_delays(batch.times - predicted)
+        counts.note_pairs(predicted, batch.times - predicted, differ > 0)
+        out.append((source, batch))
         within: dict[str, list[Pair]] = {}
         for pair in mine:
             for segment in pair.entry.segments:
